@@ -1,0 +1,85 @@
+# All set-up is done by the targets themselves; `make` alone says what there is.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --quiet --disable-pip-version-check --no-input
+READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
+
+COMPILE := $(RUN) uv pip compile --quiet --no-header --no-emit-index-url --universal --python-version 3.11 \
+	--generate-hashes $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format schemas lock clean python ruff-check ruff-format mypy schemas-check system pytest
+
+help:  ## Says what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## Starts the receiver with a simulated DRS pushing a day's work at it, until Ctrl-C
+	@$(RUN) receiver demo $(ARGS)
+
+test: $(TOOLS)  ## Runs everything: lint, formatting, types, schemas and tests (ARGS="-k name" for some of the tests)
+	@$(MAKE) --no-print-directory --keep-going lint schemas-check system pytest
+
+lint: ruff-check ruff-format mypy  ## Checks style, formatting and types
+
+format: $(TOOLS)  ## Puts style and formatting right
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+schemas: $(READY)  ## Writes schemas/ from the field table
+	$(RUN) receiver schemas
+
+lock: $(TOOLS)  ## Writes the locks from pyproject.toml, keeping versions where it can (UPGRADE=1 for the newest)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --group build -c requirements.lock -o requirements-build.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+
+clean:  ## Removes what these targets have made
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ruff-check: $(TOOLS)
+	$(RUN) ruff check .
+
+ruff-format: $(TOOLS)
+	$(RUN) ruff format --check .
+
+mypy: $(TOOLS)
+	$(RUN) mypy
+
+schemas-check: $(READY)
+	$(RUN) receiver schemas --check
+
+system: $(TOOLS)
+	$(RUN) tests.support.system
+
+pytest: $(TOOLS)
+	$(RUN) pytest $(ARGS)
+
+$(READY): pyproject.toml requirements.lock requirements-build.lock | python
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS): $(READY) requirements-dev.lock
+	@echo "Adding the tools to $(VENV)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Looked at only when the environment is about to be made.
+python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not there: Python 3.11 or newer is needed" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old: Python 3.11 or newer is needed (make PYTHON=... names another)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv >/dev/null; fi; \
+		"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments: install Debian's python3-venv" >&2; exit 1; }; }

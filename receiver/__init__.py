@@ -1,0 +1,1 @@
+"""The receiver: takes the pushes of DRS, keeps them whole, and answers."""

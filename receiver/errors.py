@@ -1,0 +1,115 @@
+"""Every error of the receiver, in one tree: a reason code, one line for people, and whether trying again can help."""
+
+from __future__ import annotations
+
+
+class ReceiverError(Exception):
+    """Base of all errors raised on purpose.
+
+    ``reason`` is a stable code for logs, metrics and replies; ``str(error)`` is one line for a person, free of
+    personal data; ``can_retry`` says whether the same input may succeed later without anyone changing anything.
+    """
+
+    reason = "error"
+    can_retry = False
+
+    def __init__(self, text: str, *, reason: str | None = None) -> None:
+        super().__init__(text)
+        if reason is not None:
+            self.reason = reason
+
+
+class SettingsError(ReceiverError):
+    """A setting is wrong or missing; the start stops."""
+
+    reason = "settings"
+
+
+class Unreadable(ReceiverError):
+    """The bytes cannot be read as a push: the sender's fault, and final for these bytes.
+
+    ``line`` is the line in the bytes as sent, from 1, or None where there is none.
+    """
+
+    reason = "unreadable"
+
+    def __init__(self, text: str, *, reason: str, line: int | None = None) -> None:
+        super().__init__(text, reason=reason)
+        self.line = line
+
+
+class NotUnderstood(Unreadable):
+    """A SOAP header that must be understood is not (SOAP 1.1, 4.2.3; SOAP 1.2 part 1, 5.4.8)."""
+
+
+class Refused(ReceiverError):
+    """A request is turned away at the door before its body counts as a push. ``status`` is the HTTP status."""
+
+    status = 400
+    reason = "refused"
+
+
+class CutShort(Refused):
+    """The body ended before the length that was promised, or inside a chunk."""
+
+    reason = "cut_short"
+
+
+class TooLarge(Refused):
+    """The body is larger than the receiver takes."""
+
+    status = 413
+    reason = "too_large"
+
+
+class EncodedContent(Refused):
+    """The body has a Content-Encoding."""
+
+    status = 415
+    reason = "content_encoding"
+
+
+class WrongCredentials(Refused):
+    """The sender's credentials are missing or wrong."""
+
+    status = 401
+    reason = "credentials"
+
+
+class AddressNotAllowed(Refused):
+    """The sender's address is not one that this source may push from."""
+
+    status = 403
+    reason = "address"
+
+
+class StoreError(ReceiverError):
+    """The database could not do what was asked."""
+
+    reason = "store"
+    can_retry = True
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or ended the connection."""
+
+    reason = "store_unavailable"
+
+
+class StoreConflict(StoreError):
+    """Another transaction got there first; the same transaction, begun again, will see what it wrote."""
+
+    reason = "store_conflict"
+
+
+class BehindMigrations(StoreError):
+    """The database's schema is not the one this release needs."""
+
+    reason = "behind_migrations"
+    can_retry = False
+
+
+class NotFound(ReceiverError):
+    """What was asked for does not exist."""
+
+    reason = "not_found"

@@ -1,0 +1,233 @@
+"""Records settled against what is stored: repeat, held, superseded or applied, with their effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from receiver.fields import FieldTable, Kind
+from receiver.messages import Absence, Booking, BookingEvent, BookingFold, Change, Notification
+from receiver.messages.absence import absence_change, absence_key, absence_step
+from receiver.messages.booking import booking_change, booking_event
+from receiver.messages.completion import completion_columns
+from receiver.messages.identity import event_key
+from receiver.store import notifications
+from receiver.store.changes import Changed, ChangeLog
+from receiver.store.notifications import Entry, Known, NotificationStatus
+from receiver.store.tables import Tables
+
+from .receipt import Tally
+from .source import Source
+from .work import Work, read_work, write_work
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The delivery that records came in: its id, when it came, and when this is written (UTC).
+
+    ``is_new`` is False when stored bytes are walked again: then repeats are no deliveries.
+    """
+
+    push_id: str
+    received_at: datetime
+    recorded_at: datetime
+    is_new: bool = True
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a notification goes: a new row, or that of the held one it is a delivery of. ``received_at`` UTC."""
+
+    id: str
+    received_at: datetime
+    held: Known | None
+
+
+class Settling:
+    """Settles the batches of one push inside one transaction.
+
+    ``held_before`` are held notifications by position that the same bytes brought earlier.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        tables: Tables,
+        table: FieldTable,
+        source: Source,
+        arrival: Arrival,
+        held_before: dict[int, Known],
+        new_id: Callable[[], object],
+    ) -> None:
+        self._connection, self._tables, self._table = connection, tables, table
+        self._source, self._arrival, self._held_before = source, arrival, held_before
+        self._new_id = new_id
+        self._fold = BookingFold(table)
+        self._log = ChangeLog(connection, tables)
+        self.tally = Tally()
+
+    def settle(self, batch: Sequence[Notification]) -> None:
+        """Settle ``batch`` in its order. Raises StoreConflict when another transaction got there first."""
+        work = read_work(self._connection, self._tables, self._source.name, batch)
+        for notification in batch:
+            self.tally.kind = self.tally.kind or notification.kind
+            if not notification.valid:
+                self._hold(work, notification)
+            elif notification.kind is Kind.UNAVAILABILITY:
+                self._absence(work, notification)
+            else:
+                self._booking(work, notification)
+        write_work(self._connection, self._tables, self._arrival.push_id, work, self._log)
+
+    # Telling repeats from news
+
+    def _hold(self, work: Work, notification: Notification) -> None:
+        same = work.known.get(notification.content_key, [])
+        before = self._waiting(notification, same) or next(iter(same), None)
+        if before is not None:
+            self._repeat(work, notification, before)
+            return
+        self.tally.held += 1
+        self.tally.remember(notification)
+        place = _Place(str(self._new_id()), self._arrival.received_at, None)
+        self._keep(work, notification, notification.content_key, NotificationStatus.HELD, place)
+
+    def _waiting(self, notification: Notification, same: Sequence[Known]) -> Known | None:
+        """The held notification that this is a delivery of: the same content, or the same place in the same bytes."""
+        held = next((k for k in same if k.status is NotificationStatus.HELD), None)
+        return held or self._held_before.get(notification.position)
+
+    def _repeat(self, work: Work, notification: Notification, of: Known) -> None:
+        if notification.valid:
+            self.tally.repeats += 1
+        else:
+            self.tally.held_before += 1
+            self.tally.remember(notification)
+        self.tally.heard_before(of.received_at)
+        if self._arrival.is_new:
+            work.repeats[notification.position] = of.id
+
+    def _event(
+        self, notification: Notification, same: Sequence[Known], state: Booking | Absence | None
+    ) -> tuple[str, Known | None]:
+        """The key of the event this is, and the stored notification it repeats, if it does.
+
+        Dated content is one event whenever it comes; undated content only until something else is applied.
+        """
+        dated = notification.changed_at is not None
+        key = event_key(notification.content_key, dated, state.applied_id if state else None)
+        settled = [k for k in same if k.status is not NotificationStatus.HELD]
+        for known in settled:
+            if known.event_key == key or known.status is NotificationStatus.DISCARDED:
+                return key, known
+            if state is not None and state.applied_key == notification.content_key and known.id == state.applied_id:
+                return key, known
+        return key, None
+
+    def _place(self, notification: Notification, same: Sequence[Known]) -> _Place:
+        held = self._waiting(notification, same)
+        if held is None:
+            return _Place(str(self._new_id()), self._arrival.received_at, None)
+        return _Place(held.id, held.received_at, held)
+
+    def _keep(self, work: Work, n: Notification, key: str, status: NotificationStatus, place: _Place) -> None:
+        """Note the notification for writing, and for telling repeats of it in this push."""
+        source, push_id = self._source.name, self._arrival.push_id
+        entry = Entry(place.id, push_id, source, place.received_at, n, key, status)
+        (work.settled if place.held else work.new).append(entry)
+        same = work.known.setdefault(n.content_key, [])
+        same[:] = [k for k in same if k.id != place.id]
+        same.append(Known(place.id, n.content_key, key, status, place.received_at))
+        if place.held is not None:
+            self._held_before.pop(n.position, None)
+            if self._arrival.is_new:
+                work.repeats[n.position] = place.id
+
+    def _count(self, applied: bool) -> NotificationStatus:
+        if applied:
+            self.tally.applied += 1
+            return NotificationStatus.APPLIED
+        self.tally.superseded += 1
+        return NotificationStatus.SUPERSEDED
+
+    def _changed(
+        self, work: Work, entity: str, key: str, change: Change | None, place: _Place, occurred_at: datetime
+    ) -> None:
+        if change is not None:
+            recorded = self._arrival.recorded_at
+            work.changes.append(Changed(self._source.name, entity, key, change, place.id, occurred_at, recorded))
+
+    # Bookings
+
+    def _booking(self, work: Work, notification: Notification) -> None:
+        booking_id = str(notification.booking_id)
+        before = work.bookings.get(booking_id)
+        same = work.known.get(notification.content_key, [])
+        key, again = self._event(notification, same, before)
+        if again is not None:
+            self._repeat(work, notification, again)
+            return
+        place = self._place(notification, same)
+        event = booking_event(notification, self._source.rules, self._table, place.received_at, place.id)
+        after, applied = self._next(work, before, event, booking_id)
+        if applied:
+            after = replace(after, applied_id=place.id, applied_key=notification.content_key)
+        self._keep(work, notification, key, self._count(applied), place)
+        work.events.setdefault(booking_id, []).append(event)
+        work.bookings[booking_id] = after
+        work.touched.add(booking_id)
+        if before is None or before.codes != after.codes:
+            work.recoded.add(booking_id)
+        if after.completed_by == place.id:
+            self._complete(work, booking_id, notification, place)
+        self._changed(work, "booking", booking_id, booking_change(before, after), place, event.order.event_at)
+
+    def _next(self, work: Work, before: Booking | None, event: BookingEvent, booking_id: str) -> tuple[Booking, bool]:
+        """The state after the event, and whether it counts as applied; a late one is folded in where it belongs."""
+        received = event.order.received_at
+        first = min(received, before.first_received_at) if before else received
+        last = max(received, before.last_received_at) if before else received
+        empty = Booking(self._source.name, booking_id, first, last)
+        state = replace(before, first_received_at=first, last_received_at=last) if before else empty
+        if state.last is None or event.order >= state.last:
+            return self._fold.step(state, event), not self._fold.is_overtaken(state, event)
+        heard = notifications.history(self._connection, self._tables, self._source.name, booking_id)
+        events = [booking_event(h, self._source.rules, self._table, h.received_at, h.id) for h in heard]
+        after = self._fold.fold(empty, [*events, *work.events.get(booking_id, []), event])
+        after = replace(after, applied_id=state.applied_id, applied_key=state.applied_key)
+        return after, after.completed_by == event.order.notification_id
+
+    def _complete(self, work: Work, booking_id: str, notification: Notification, place: _Place) -> None:
+        found = completion_columns(notification.values, self._table, self._source.rules.zone)
+        found["columns"]["notification_id"] = place.id
+        work.completions[booking_id] = {"source": self._source.name, "booking_id": booking_id, **found}
+
+    # Unavailabilities
+
+    def _absence(self, work: Work, notification: Notification) -> None:
+        key = absence_key(notification)
+        before = work.absences.get(key)
+        same = work.known.get(notification.content_key, [])
+        event, again = self._event(notification, same, before)
+        if again is not None:
+            self._repeat(work, notification, again)
+            return
+        place = self._place(notification, same)
+        received = place.received_at
+        applied = before is None or before.last_at is None or received >= before.last_at
+        state = before or Absence(self._source.name, key, received, received)
+        state = replace(
+            state,
+            first_received_at=min(received, state.first_received_at),
+            last_received_at=max(received, state.last_received_at),
+        )
+        if applied:
+            state = absence_step(state, notification, self._source.rules, self._table, received)
+            state = replace(state, applied_id=place.id, applied_key=notification.content_key)
+        self._keep(work, notification, event, self._count(applied), place)
+        work.absences[key] = state
+        work.absent.add(key)
+        self._changed(work, "unavailability", str(key), absence_change(before, state), place, received)

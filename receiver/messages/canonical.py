@@ -1,0 +1,230 @@
+"""Canonical form: whatever names, order, wrappers and case a record came in, it becomes table order and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
+from receiver.wire import Record
+
+Values = dict[str, object]
+
+_SPACE = " \t\r\n"
+_ORDER = "theOrder"
+# Elements of a completion that hold other records, not fields of this one.
+_AROUND = frozenset({"theorders", "order", "thebookings", "booking"})
+
+
+@dataclass(frozen=True)
+class Level:
+    """The names that mean something inside one element, lower-cased."""
+
+    fields: Mapping[str, Field]
+    groups: Mapping[str, tuple[Group, Level]]
+
+
+_NOTHING = Level({}, {})
+
+
+@dataclass
+class Canonical:
+    """A record in canonical form.
+
+    ``values``: what was sent by canonical name, None where it was empty, lists of mappings for groups; unknown
+    elements stand among them under the names they came with. ``document`` is what the XSD describes. ``unknown`` lists
+    the paths of unknown elements, ``lines`` the line of each path.
+    """
+
+    kind: Kind
+    values: Values
+    document: etree._Element
+    unknown: list[str] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+def _local(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _names(fields: Iterable[Field], extra: Mapping[str, str]) -> dict[str, Field]:
+    found: dict[str, Field] = {}
+    for f in fields:
+        for name in (f.name, *f.aliases):
+            found[name.lower()] = f
+    by_name = {f.name.lower(): f for f in fields}
+    for alias, name in extra.items():
+        if name.lower() in by_name and alias.lower() not in found:
+            found[alias.lower()] = by_name[name.lower()]
+    return found
+
+
+def level_of(part: KindTable | Group, extra: Mapping[str, str]) -> Level:
+    """The names of a kind or group; ``extra`` are a source's other names for fields: alias to canonical name."""
+    groups: dict[str, tuple[Group, Level]] = {}
+    for group in part.groups:
+        inner = level_of(group, extra)
+        for name in (group.name, *group.aliases):
+            groups[name.lower()] = (group, inner)
+    return Level(_names(part.fields, extra), groups)
+
+
+def levels(table: FieldTable, extra: Mapping[str, str]) -> dict[Kind, Level]:
+    """For each kind, the names of its records."""
+    return {kind: level_of(entry, extra) for kind, entry in table.kinds.items()}
+
+
+class _Reader:
+    """Reads one record's elements into values, remembering lines and what was unknown."""
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+        self.lines: dict[str, int] = {}
+
+    def text(self, element: etree._Element, found: Field) -> object:
+        if len(element):
+            if found.type is FieldType.TEXTS:
+                return [c.text or "" for c in element]
+            return self.tree(element)
+        text = element.text or ""
+        if found.type is FieldType.TEXTS:
+            return [text] if text.strip(_SPACE) else None
+        if found.type is not FieldType.TEXT:
+            text = text.strip(_SPACE)
+        return text or None
+
+    def tree(self, element: etree._Element) -> object:
+        """An unknown element as it stands: text, or its children by name."""
+        if not len(element):
+            return element.text or None
+        values: Values = {}
+        for child in element:
+            _add(values, _local(child), self.tree(child))
+        return values
+
+    def children(self, element: etree._Element, level: Level, path: str = "") -> Values:
+        return self.split(element, level, _NOTHING, path)[0]
+
+    def split(self, element: etree._Element, level: Level, other: Level, path: str = "") -> tuple[Values, Values]:
+        """What belongs to ``level`` (unknown names included), and what only ``other`` knows."""
+        values: Values = {}
+        aside: Values = {}
+        for child in element:
+            name = _local(child)
+            key = name.lower()
+            if other is not _NOTHING and key in _AROUND:
+                continue
+            if key in level.groups:
+                self.group(values, child, *level.groups[key], path)
+            elif key in level.fields:
+                self.field(values, child, level.fields[key], path)
+            elif key in other.groups:
+                self.group(aside, child, *other.groups[key], path)
+            elif key in other.fields:
+                self.field(aside, child, other.fields[key], path)
+            else:
+                self.lines.setdefault(path + name, child.sourceline or 0)
+                self.unknown.append(path + name)
+                _add(values, name, self.tree(child))
+        return values, aside
+
+    def field(self, values: Values, element: etree._Element, found: Field, path: str) -> None:
+        self.lines.setdefault(path + found.name, element.sourceline or 0)
+        _add(values, found.name, self.text(element, found))
+
+    def group(self, values: Values, element: etree._Element, group: Group, level: Level, path: str) -> None:
+        if not group.many:
+            self.lines.setdefault(path + group.name, element.sourceline or 0)
+            _add(values, group.name, self.children(element, level, f"{path}{group.name}/"))
+            return
+        entries = values.setdefault(group.name, [])
+        if not isinstance(entries, list):
+            return
+        items = [c for c in element if _local(c).lower() == group.item.lower() and len(c)]
+        for item in items or ([element] if len(element) else []):
+            here = f"{path}{group.name}[{len(entries) + 1}]"
+            self.lines.setdefault(here, item.sourceline or 0)
+            entries.append(self.children(item, level, here + "/"))
+
+
+class _Repeated(list[object]):
+    """Several occurrences of what may stand once."""
+
+
+def _add(values: Values, name: str, value: object) -> None:
+    """Keep every occurrence: a second one of the same name makes a list, which no XSD takes for a plain field."""
+    if name not in values:
+        values[name] = value
+        return
+    before = values[name]
+    values[name] = _Repeated([*before, value] if isinstance(before, _Repeated) else [before, value])
+
+
+def _completion(reader: _Reader, record: Record, level: Level) -> Values:
+    """A completion's own fields, with what its order says under ``theOrder`` (facts, section 4).
+
+    The booking's own word counts before that of the order around it.
+    """
+    _, order_level = level.groups[_ORDER.lower()]
+    values, order = reader.split(record.element, level, order_level)
+    fields_only = Level(level.fields, {})
+    for context in reversed(record.context):
+        of_order, of_record = reader.split(context, order_level, fields_only, f"{_ORDER}/")
+        order = {**of_order, **order}
+        values = {**of_record, **values}
+    given = values.pop(_ORDER, None)
+    if isinstance(given, dict):
+        order.update(given)
+    if order:
+        values[_ORDER] = order
+    if "primaryOrderNumber" in order:
+        values.setdefault("primaryOrderNumber", order["primaryOrderNumber"])
+    return values
+
+
+def canonical(record: Record, level: Level, table: KindTable) -> Canonical:
+    """The record in canonical form. Never fails: what has no place is kept as unknown, what repeats is kept twice."""
+    reader = _Reader()
+    if record.kind is Kind.COMPLETION:
+        values = _completion(reader, record, level)
+    else:
+        values = reader.children(record.element, level)
+    document = build(values, table)
+    reader.lines[""] = record.line
+    return Canonical(record.kind, values, document, reader.unknown, reader.lines)
+
+
+def build(values: Values, table: KindTable) -> etree._Element:
+    """The canonical document of ``values``: known names only, in table order."""
+    document = etree.Element(table.root)
+    _fill(document, values, table)
+    return document
+
+
+def _fill(parent: etree._Element, values: Values, part: KindTable | Group) -> None:
+    for f in part.fields:
+        if f.name in values:
+            value = values[f.name]
+            for one in value if isinstance(value, _Repeated) else [value]:
+                _put(parent, f, one)
+    for group in part.groups:
+        if group.name in values:
+            entries = values[group.name]
+            for entry in entries if isinstance(entries, list) else [entries]:
+                element = etree.SubElement(parent, group.name)
+                if isinstance(entry, dict):
+                    _fill(element, entry, group)
+
+
+def _put(parent: etree._Element, found: Field, value: object) -> None:
+    element = etree.SubElement(parent, found.name)
+    if isinstance(value, str):
+        element.text = value
+    elif isinstance(value, list) and found.type is FieldType.TEXTS:
+        for text in value:
+            etree.SubElement(element, "value").text = str(text)
+    elif isinstance(value, dict):
+        for name in value:
+            etree.SubElement(element, name)

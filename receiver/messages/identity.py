@@ -1,0 +1,74 @@
+"""When two records are the same notification: the same values, in whatever form or spelling."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+from receiver.fields import Field, FieldType, Group, KindTable
+from receiver.wire import Record
+
+from .moments import read_moment
+
+
+def _same_form(found: Field, value: object, zone: ZoneInfo) -> object:
+    """A value as all its spellings agree; as sent where it cannot be read."""
+    if not isinstance(value, str):
+        return value
+    if found.type is FieldType.DATETIME:
+        try:
+            utc = read_moment(value, zone).utc
+        except ValueError:
+            return value
+        return utc.isoformat() if utc is not None else value
+    if found.type is FieldType.INTEGER:
+        try:
+            return int(value) if value.isascii() and len(value) <= 50 else value
+        except ValueError:
+            return value
+    return value
+
+
+def _same(values: Mapping[str, object], part: KindTable | Group, zone: ZoneInfo) -> dict[str, object]:
+    fields = {f.name: f for f in part.fields}
+    groups = {g.name: g for g in part.groups}
+    result: dict[str, object] = {}
+    for name, value in values.items():
+        if name in fields:
+            result[name] = _same_form(fields[name], value, zone)
+        elif name in groups and isinstance(value, list):
+            result[name] = [_same(e, groups[name], zone) if isinstance(e, dict) else e for e in value]
+        elif name in groups and isinstance(value, dict):
+            result[name] = _same(value, groups[name], zone)
+        else:
+            result[name] = value
+    return result
+
+
+def content_key(values: Mapping[str, object], table: KindTable, zone: ZoneInfo) -> str:
+    """A key that two records of one source share exactly when they say the same: 64 hexadecimal digits."""
+    same = json.dumps(
+        [table.kind, _same(values, table, zone)], sort_keys=True, ensure_ascii=True, separators=(",", ":")
+    )
+    return hashlib.sha256(same.encode("ascii")).hexdigest()
+
+
+def event_key(content: str, dated: bool, after: str | None) -> str:
+    """The key of the *event*: unique in a source.
+
+    Content with a date of its own is the same event whenever it comes. Without one it is the same only until
+    something else is applied to the booking: ``after`` is the notification applied last before it, None for none.
+    """
+    if dated or after is None:
+        return content
+    return hashlib.sha256(f"{content} after {after}".encode("ascii")).hexdigest()
+
+
+def fallback_key(record: Record) -> str:
+    """A key for a record that could not be judged: its elements as they stand."""
+    content = etree.tostring(record.element, method="c14n2", strip_text=True, with_comments=False)
+    return hashlib.sha256(b"unjudged " + content).hexdigest()

@@ -1,0 +1,155 @@
+"""The two validators: lxml judges every record, xmlschema explains the few that fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Any, cast
+
+import xmlschema
+from lxml import etree
+
+from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
+from receiver.fields.xsd import schema
+
+from .finding import Finding, quoted
+
+_EXPECTED = {
+    FieldType.INTEGER: "a whole number of at most 18 digits",
+    FieldType.BOOKING_ID: "a whole number",
+    FieldType.DATETIME: "a date and time that exists, as DD-MMM-YYYY HH:MM[:SS], ISO 8601 or DD/MM/YYYY HH:MM[:SS]",
+    FieldType.TEXTS: "repeated values",
+}
+
+
+class Schemas:
+    """Every kind's XSD, compiled once. The explaining half is made when it is first needed."""
+
+    def __init__(self, table: FieldTable) -> None:
+        self._table = table
+        self._documents = {kind: schema(entry) for kind, entry in table.kinds.items()}
+        self._judges = {kind: etree.XMLSchema(document) for kind, document in self._documents.items()}
+        self._explainers: dict[Kind, xmlschema.XMLSchema] = {}
+        self._lock = Lock()
+
+    def accepts(self, kind: Kind, document: etree._Element) -> bool:
+        """Whether the canonical ``document`` is valid, by lxml."""
+        return bool(self._judges[kind].validate(document))
+
+    def explainer(self, kind: Kind) -> xmlschema.XMLSchema:
+        """The kind's schema as xmlschema has it; nothing outside is ever fetched."""
+        with self._lock:
+            if kind not in self._explainers:
+                source = etree.tostring(self._documents[kind], encoding="unicode")
+                self._explainers[kind] = xmlschema.XMLSchema(source, allow="none", defuse="always")
+            return self._explainers[kind]
+
+    def problems(self, kind: Kind, document: etree._Element, lines: Mapping[str, int], most: int) -> list[Finding]:
+        """Every problem of an invalid canonical ``document``, up to ``most``, in words, with line and value.
+
+        ``lines`` gives the line of each path in the push as sent.
+        """
+        found: list[Finding] = []
+        for error in self.explainer(kind).iter_errors(cast("Any", document)):
+            for finding in _explain(error, self._table.kinds[kind], document, lines):
+                if finding not in found:
+                    found.append(finding)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+
+def _path(element: etree._Element, root: etree._Element, part: KindTable) -> str:
+    """``theBookingCodes[2]/quantity``: the path in the record, positions for lists only."""
+    steps: list[str] = []
+    at: KindTable | Group | None = part
+    chain: list[etree._Element] = []
+    current: etree._Element | None = element
+    while current is not None and current is not root:
+        chain.append(current)
+        current = current.getparent()
+    for node in reversed(chain):
+        name = str(node.tag)
+        group = next((g for g in at.groups if g.name == name), None) if at is not None else None
+        if group is not None and group.many:
+            position = 1 + sum(1 for _ in node.itersiblings(name, preceding=True))
+            name = f"{name}[{position}]"
+        steps.append(name)
+        at = group
+    return "/".join(steps)
+
+
+def _fields(part: KindTable | Group) -> dict[str, Field]:
+    return {f.name: f for f in part.fields}
+
+
+def _part_at(path: str, part: KindTable) -> KindTable | Group:
+    at: KindTable | Group = part
+    for step in path.split("/"):
+        name = re.sub(r"\[\d+\]$", "", step)
+        group = next((g for g in at.groups if g.name == name), None)
+        if group is None:
+            break
+        at = group
+    return at
+
+
+def _explain(
+    error: xmlschema.XMLSchemaValidationError,
+    table: KindTable,
+    root: etree._Element,
+    lines: Mapping[str, int],
+) -> Iterator[Finding]:
+    element = cast("etree._Element | None", error.elem)
+    if element is None:
+        element = root
+    path = _path(element, root, table)
+    part = _part_at(path, table)
+    name = re.sub(r"\[\d+\]$", "", path.rpartition("/")[2])
+    found = _fields(part).get(name)
+    if found is not None:
+        yield _of_value(found, element, path, _line(path, lines))
+    elif isinstance(error, xmlschema.XMLSchemaChildrenValidationError):
+        yield from _of_children(element, part, path, lines)
+    else:
+        reason = " ".join(str(error.reason).split())
+        yield Finding(path, "invalid", f"{path or table.root}: {reason}", _line(path, lines))
+
+
+def _line(path: str, lines: Mapping[str, int]) -> int | None:
+    while path and path not in lines:
+        path = path.rpartition("/")[0]
+    return lines.get(path) or None
+
+
+def _of_value(found: Field, element: etree._Element, path: str, line: int | None) -> Finding:
+    value = element.text or ""
+    if len(element) and found.type is not FieldType.TEXTS:
+        return Finding(path, "unexpected_elements", f"{path} holds elements where only text belongs.", line)
+    if found.identifies and not value.strip():
+        return Finding(path, "missing", f"{path} is empty: without it the record cannot be identified.", line, value)
+    if found.length is not None and len(value) > found.length:
+        text = f"{path} is {len(value)} characters long, at most {found.length} are allowed: {quoted(value)}."
+        return Finding(path, "too_long", text, line, value)
+    expected = _EXPECTED.get(found.type, "text")
+    code = {FieldType.DATETIME: "not_a_datetime"}.get(found.type, "not_an_integer")
+    return Finding(path, code, f"{path} is {quoted(value)}, which is not {expected}.", line, value)
+
+
+def _of_children(
+    element: etree._Element, part: KindTable | Group, path: str, lines: Mapping[str, int]
+) -> Iterator[Finding]:
+    """A missing or repeated child; xmlschema stops at the first in a sequence, so all are looked for here."""
+    inside = f"{path}/" if path else ""
+    line = _line(path, lines)
+    for f in part.fields:
+        count = len(element.findall(f.name))
+        if count == 0 and f.identifies:
+            text = f"{inside}{f.name} is missing: without it the record cannot be identified."
+            yield Finding(inside + f.name, "missing", text, line)
+        if count > 1:
+            where = _line(inside + f.name, lines) or line
+            yield Finding(
+                inside + f.name, "repeated", f"{inside}{f.name} stands {count} times; once is allowed.", where
+            )

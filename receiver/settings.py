@@ -1,0 +1,188 @@
+"""Settings: environment variables ``RECEIVER_*`` and an optional TOML file for what has structure."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from receiver.errors import SettingsError
+from receiver.fields import Kind, field_table
+from receiver.messages import Action, OnInvalid
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone, e.g. Europe/London") from None
+    return name
+
+
+def _field_name(name: str) -> str:
+    names = {n.lower(): n for n in _canonical_names()}
+    if name.lower() not in names:
+        raise ValueError(f"{name!r} is no field of the field table")
+    return names[name.lower()]
+
+
+def _canonical_names() -> set[str]:
+    table = field_table()
+    own = {f.name for k in table.kinds.values() for f in k.fields}
+    return own | {f.name for g in table.groups.values() for f in g.fields}
+
+
+def _network(text: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(text), strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network, e.g. 10.1.2.0/24") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+FieldName = Annotated[str, AfterValidator(_field_name)]
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outcomes(BaseModel):
+    """``success``: outcome codes that mean the job was done. ``completed``: life-cycle words of an ended visit."""
+
+    model_config = _STRICT
+    success: tuple[str, ...] | None = None
+    completed: tuple[str, ...] = ("COMPLETED",)
+
+
+class SourceSettings(BaseModel):
+    """One ``[sources.NAME]`` of the TOML file."""
+
+    model_config = _STRICT
+    timezone: Annotated[str, AfterValidator(_zone)] = "Europe/London"
+    username: str | None = None
+    password_env: str | None = None
+    password_hash: SecretStr | None = None
+    allow_from: tuple[Network, ...] = ()
+    on_invalid: OnInvalid = OnInvalid.REFUSE
+    required: tuple[FieldName, ...] = ()
+    roots: dict[str, Kind] = Field(default_factory=dict)
+    fields: dict[str, FieldName] = Field(default_factory=dict)
+    actions: dict[str, Action] = Field(default_factory=dict)
+    outcomes: Outcomes = Outcomes()
+
+
+class _File(BaseModel):
+    model_config = _STRICT
+    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")], SourceSettings] = Field(
+        default_factory=dict
+    )
+
+
+class Environment(BaseSettings):
+    """The environment. Each field is ``RECEIVER_`` and its name in capitals; the README's table lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="RECEIVER_", frozen=True, extra="ignore", env_ignore_empty=True)
+    database_url: str = "sqlite:///receiver.db"
+    database_timeout: float = Field(default=10.0, gt=0, le=300)
+    config: Path | None = None
+    push_username: str | None = None
+    push_password: SecretStr | None = None
+    max_push_bytes: int = Field(default=32 * 1024 * 1024, gt=0, le=1024**3)
+    max_depth: int = Field(default=64, ge=8, le=250)
+    max_elements: int = Field(default=2_000_000, ge=100)
+    max_record_elements: int = Field(default=200_000, ge=100)
+    bind: str = "127.0.0.1:8000"
+    workers: int = Field(default=2, ge=1, le=64)
+    threads: int = Field(default=8, ge=1, le=256)
+    request_timeout: int = Field(default=60, ge=1)
+    graceful_timeout: int = Field(default=30, ge=1)
+    public_url: str | None = None
+    log_level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """HTTP Basic: a name, and a password or a hash of one (werkzeug's formats)."""
+
+    username: str
+    password: SecretStr | None = None
+    password_hash: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked. ``sources`` by name: those of the file, else the one source ``drs``."""
+
+    env: Environment
+    sources: dict[str, SourceSettings]
+    credentials: dict[str, Credentials | None]
+
+
+def environment_names() -> dict[str, object]:
+    """Every environment variable that is read, with its default."""
+    return {f"RECEIVER_{name.upper()}": found.default for name, found in Environment.model_fields.items()}
+
+
+def _one_line(error: ValidationError, prefix: str) -> str:
+    said = []
+    for e in error.errors():
+        where = ".".join(str(part) for part in e["loc"])
+        name = f"RECEIVER_{where.upper()}" if not prefix else f"{prefix}: {where}"
+        said.append(f"{name}: {e['msg'].removeprefix('Value error, ')}")
+    return "; ".join(said)
+
+
+def _read_file(path: Path) -> dict[str, SourceSettings]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        detail = getattr(error, "strerror", None) or "is not UTF-8"
+        raise SettingsError(f"RECEIVER_CONFIG: {path}: {detail}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"RECEIVER_CONFIG: {path}: {error}.") from None
+    try:
+        return _File.model_validate(raw).sources
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, str(path))) from None
+
+
+def _credentials(name: str, source: SourceSettings, env: Environment) -> Credentials | None:
+    """The source's credentials with its password looked up; the environment's fill in where it names none."""
+    if source.username is None and source.password_env is None and source.password_hash is None:
+        return Credentials(env.push_username, env.push_password) if env.push_username is not None else None
+    if source.username is None or (source.password_env is None) == (source.password_hash is None):
+        raise SettingsError(f"sources.{name}: credentials are a username and one of password_env or password_hash.")
+    if source.password_env is None:
+        return Credentials(source.username, password_hash=source.password_hash)
+    password = os.environ.get(source.password_env)
+    if not password:
+        raise SettingsError(f"sources.{name}: password_env names {source.password_env}, which is not set.")
+    return Credentials(source.username, SecretStr(password))
+
+
+def load_settings() -> Settings:
+    """Read the environment and the file it names. Raises SettingsError, one line that says what is wrong and where."""
+    try:
+        environment = Environment()
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, "")) from None
+    if (environment.push_username is None) != (environment.push_password is None):
+        raise SettingsError("RECEIVER_PUSH_USERNAME and RECEIVER_PUSH_PASSWORD go together: set both or neither.")
+    sources = _read_file(environment.config) if environment.config is not None else {}
+    sources = sources or {"drs": SourceSettings()}
+    return Settings(environment, sources, {n: _credentials(n, s, environment) for n, s in sources.items()})

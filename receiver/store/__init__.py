@@ -1,0 +1,1 @@
+"""The database: inbox, current state, change feed. The only SQL."""

@@ -1,0 +1,167 @@
+"""What was heard, once each: the judged records, held ones too, and where their repeats came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from receiver.fields import Kind
+from receiver.messages import Notification
+
+from .tables import Tables
+
+
+class NotificationStatus(StrEnum):
+    """What became of a notification (view ``v1_notifications``)."""
+
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A notification that is already stored, as far as telling repeats apart needs."""
+
+    id: str
+    content_key: str
+    event_key: str
+    status: NotificationStatus
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A notification to be stored, new or (``known``) in the place of a held one. ``received_at`` UTC."""
+
+    id: str
+    push_id: str
+    source: str
+    received_at: datetime
+    notification: Notification
+    event_key: str
+    status: NotificationStatus
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A notification of a booking as stored, for folding again."""
+
+    id: str
+    kind: Kind
+    values: Mapping[str, object]
+    changed_at: datetime | None
+    received_at: datetime
+
+
+def _known(row: Any) -> Known:
+    return Known(row.id, row.content_key, row.event_key, NotificationStatus(row.status), row.received_at)
+
+
+def by_content(connection: Connection, tables: Tables, source: str, keys: Iterable[str]) -> dict[str, list[Known]]:
+    """The stored notifications of the source that say the same as any of ``keys``."""
+    n = tables.notifications
+    query = select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at).where(
+        n.c.source == source, n.c.content_key.in_(sorted(set(keys)))
+    )
+    found: dict[str, list[Known]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.content_key, []).append(_known(row))
+    return found
+
+
+def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha256: str) -> dict[int, Known]:
+    """Held notifications of earlier deliveries of the same bytes, by position; what they say may read otherwise now."""
+    n, p = tables.notifications, tables.pushes
+    query = (
+        select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at, n.c.position)
+        .join(p, p.c.id == n.c.push_id)
+        .where(p.c.source == source, p.c.sha256 == sha256, p.c.held > 0, n.c.status == NotificationStatus.HELD)
+    )
+    return {row.position: _known(row) for row in connection.execute(query)}
+
+
+def held_of_push(connection: Connection, tables: Tables, push_id: str) -> dict[int, Known]:
+    """The held notifications that one delivery brought, by position."""
+    n = tables.notifications
+    query = select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at, n.c.position).where(
+        n.c.push_id == push_id, n.c.status == NotificationStatus.HELD
+    )
+    return {row.position: _known(row) for row in connection.execute(query)}
+
+
+def history(connection: Connection, tables: Tables, source: str, booking_id: str) -> list[Heard]:
+    """All that was applied to a booking or superseded, in no order."""
+    n = tables.notifications
+    query = select(n.c.id, n.c.kind, n.c["values"], n.c.changed_at, n.c.received_at).where(
+        n.c.source == source,
+        n.c.booking_id == booking_id,
+        n.c.status.in_([NotificationStatus.APPLIED, NotificationStatus.SUPERSEDED]),
+    )
+    return [Heard(r[0], Kind(r[1]), r[2], r[3], r[4]) for r in connection.execute(query)]
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    n = entry.notification
+    return {
+        "kind": n.kind,
+        "booking_id": n.booking_id,
+        "resource_id": n.resource_id,
+        "content_key": n.content_key,
+        "event_key": entry.event_key,
+        "changed_at": n.changed_at,
+        "status": entry.status,
+        "values": n.values,
+        "warnings": [w.as_json() for w in n.warnings],
+        "problems": [p.as_json() for p in n.problems],
+    }
+
+
+def add(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
+    """Store new notifications. A StoreConflict means that one of them was stored meanwhile."""
+    if entries:
+        rows = [
+            {
+                **_row(e),
+                "id": e.id,
+                "push_id": e.push_id,
+                "source": e.source,
+                "position": e.notification.position,
+                "received_at": e.received_at,
+            }
+            for e in entries
+        ]
+        connection.execute(insert(tables.notifications), rows)
+
+
+def settle(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
+    """Write what became of held notifications: they keep their id, push and arrival."""
+    if entries:
+        n = tables.notifications
+        statement = (
+            update(n)
+            .where(n.c.id == bindparam("known_id"))
+            .values({column: bindparam(f"new_{column}") for column in _row(entries[0])})
+        )
+        rows = [{"known_id": e.id, **{f"new_{k}": v for k, v in _row(e).items()}} for e in entries]
+        connection.execute(statement, rows)
+
+
+def add_repeats(connection: Connection, tables: Tables, push_id: str, found: Sequence[tuple[int, str]]) -> None:
+    """Note that records of this delivery (by position) repeat stored notifications (by id)."""
+    if found:
+        rows = [{"push_id": push_id, "position": position, "notification_id": of} for position, of in found]
+        connection.execute(insert(tables.repeats), rows)
+
+
+def count_held(connection: Connection, tables: Tables) -> dict[str, int]:
+    """Held notifications by source."""
+    n = tables.notifications
+    query = select(n.c.source, func.count()).where(n.c.status == NotificationStatus.HELD.value).group_by(n.c.source)
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -1,0 +1,100 @@
+"""The inbox: every delivery, and the bytes as they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, exists, func, insert, select
+
+from receiver.fields import Kind
+
+from .tables import Tables
+
+
+class Outcome(StrEnum):
+    """How one delivery ended (view ``v1_pushes``)."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    PARTLY_HELD = "partly_held"
+    HELD = "held"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Push:
+    """One delivery. ``received_at`` UTC; ``records`` in it, ``held`` of those; ``reason``: a code."""
+
+    id: str
+    source: str
+    received_at: datetime
+    size_bytes: int
+    sha256: str
+    outcome: Outcome
+    reply_status: int
+    records: int = 0
+    held: int = 0
+    content_type: str | None = None
+    form: str | None = None
+    kind: Kind | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+def add(connection: Connection, tables: Tables, push: Push, body: bytes) -> None:
+    """Store a delivery and its bytes."""
+    connection.execute(
+        insert(tables.pushes).values(
+            id=push.id,
+            source=push.source,
+            received_at=push.received_at,
+            size_bytes=push.size_bytes,
+            sha256=push.sha256,
+            content_type=push.content_type,
+            form=push.form,
+            kind=push.kind,
+            outcome=push.outcome,
+            records=push.records,
+            held=push.held,
+            reply_status=push.reply_status,
+            reason=push.reason,
+            message=push.message,
+        )
+    )
+    connection.execute(insert(tables.bodies).values(push_id=push.id, body=body))
+
+
+def is_stored(connection: Connection, tables: Tables, push_id: str) -> bool:
+    """Whether the delivery is there: after a commit whose answer was lost, this tells."""
+    return bool(connection.scalar(select(exists().where(tables.pushes.c.id == push_id))))
+
+
+def body_of(connection: Connection, tables: Tables, push_id: str) -> tuple[str, datetime, bytes] | None:
+    """Source, arrival (UTC) and bytes of a stored delivery, or None."""
+    p, b = tables.pushes, tables.bodies
+    found = connection.execute(
+        select(p.c.source, p.c.received_at, b.c.body).join(b, b.c.push_id == p.c.id).where(p.c.id == push_id)
+    ).one_or_none()
+    return (found.source, found.received_at, bytes(found.body)) if found is not None else None
+
+
+def retryable(connection: Connection, tables: Tables, source: str | None) -> list[str]:
+    """Ids of deliveries that something may come of when settings change, the oldest first: held, refused or failed."""
+    p, n = tables.pushes, tables.notifications
+    held = select(n.c.push_id).where(n.c.status == "held")
+    whole = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
+    query = select(p.c.id).where(whole | p.c.id.in_(held)).order_by(p.c.received_at, p.c.id)
+    if source is not None:
+        query = query.where(p.c.source == source)
+    return list(connection.scalars(query))
+
+
+def last_received(connection: Connection, tables: Tables, source: str, kind: Kind) -> datetime | None:
+    """When the last push of that kind came from the source, UTC; None for never."""
+    p = tables.pushes
+    query = select(func.max(p.c.received_at)).where(p.c.source == source, p.c.kind == kind)
+    found: datetime | None = connection.scalar(query)
+    return found

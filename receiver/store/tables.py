@@ -1,0 +1,266 @@
+"""Every table, its DRS columns taken from the field table. Migrations are checked against this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from receiver.fields import Field, FieldTable, FieldType, Kind
+from receiver.messages.absence import absence_columns
+from receiver.messages.booking import booking_columns
+
+from .types import UtcDateTime
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_HELD = text("status = 'held'")
+_WITH_HELD = text("held > 0")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables by name; built once by ``build_tables`` and handed to whoever needs them."""
+
+    metadata: MetaData
+    pushes: Table
+    bodies: Table
+    notifications: Table
+    repeats: Table
+    bookings: Table
+    codes: Table
+    completions: Table
+    resources: Table
+    business_data: Table
+    unavailabilities: Table
+    changes: Table
+
+
+def _column(found: Field) -> Column[object]:
+    match found.type:
+        case FieldType.DATETIME:
+            return Column(found.column, UtcDateTime())
+        case FieldType.INTEGER:
+            return Column(found.column, BigInteger())
+        case FieldType.TEXTS:
+            return Column(found.column, JSON(none_as_null=True))
+        case FieldType.TEXT | FieldType.BOOKING_ID:
+            return Column(found.column, Text())
+
+
+def _columns(fields: Iterable[Field], without: Iterable[str] = ()) -> list[Column[object]]:
+    chosen = {f.column: f for f in fields if f.column not in set(without)}
+    return [_column(f) for f in chosen.values()]
+
+
+def _pushes(metadata: MetaData) -> tuple[Table, Table]:
+    pushes = Table(
+        "pushes",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("source", Text, nullable=False),
+        Column("received_at", UtcDateTime(), nullable=False),
+        Column("size_bytes", BigInteger, nullable=False),
+        Column("sha256", Text, nullable=False),
+        Column("content_type", Text),
+        Column("form", Text),
+        Column("kind", Text),
+        Column("outcome", Text, nullable=False),
+        Column("records", Integer, nullable=False),
+        Column("held", Integer, nullable=False),
+        Column("reply_status", Integer, nullable=False),
+        Column("reason", Text),
+        Column("message", Text),
+        Index(None, "received_at"),
+        Index(None, "source", "kind", "received_at"),
+        Index("ix_pushes_sha256_held", "source", "sha256", postgresql_where=_WITH_HELD, sqlite_where=_WITH_HELD),
+    )
+    bodies = Table(
+        "push_bodies",
+        metadata,
+        Column(
+            "push_id",
+            ForeignKey("pushes.id", deferrable=True, initially="DEFERRED", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        Column("body", LargeBinary, nullable=False),
+    )
+    return pushes, bodies
+
+
+def _notifications(metadata: MetaData) -> tuple[Table, Table]:
+    notifications = Table(
+        "notifications",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column(
+            "push_id",
+            ForeignKey("pushes.id", deferrable=True, initially="DEFERRED"),
+            nullable=False,
+        ),
+        Column("position", Integer, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("booking_id", Text),
+        Column("resource_id", Text),
+        Column("content_key", Text, nullable=False),
+        Column("event_key", Text, nullable=False),
+        Column("changed_at", UtcDateTime()),
+        Column("received_at", UtcDateTime(), nullable=False),
+        Column("status", Text, nullable=False),
+        Column("values", JSON, nullable=False),
+        Column("warnings", JSON, nullable=False),
+        Column("problems", JSON, nullable=False),
+        UniqueConstraint("source", "event_key"),
+        Index(None, "source", "content_key"),
+        Index(None, "source", "booking_id"),
+        Index(None, "source", "resource_id"),
+        Index(None, "push_id", "position"),
+        Index("ix_notifications_held", "source", postgresql_where=_HELD, sqlite_where=_HELD),
+    )
+    repeats = Table(
+        "repeats",
+        metadata,
+        Column("push_id", ForeignKey("pushes.id", deferrable=True, initially="DEFERRED"), primary_key=True),
+        Column("position", Integer, primary_key=True),
+        Column("notification_id", ForeignKey("notifications.id"), nullable=False),
+        Index(None, "notification_id"),
+    )
+    return notifications, repeats
+
+
+def _bookings(metadata: MetaData, table: FieldTable) -> tuple[Table, Table]:
+    confirmed = [f for kind in (Kind.CONFIRMATION, Kind.CANCELLATION) for f in table.kinds[kind].fields]
+    wanted = set(booking_columns(table))
+    bookings = Table(
+        "bookings",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("booking_id", Text, primary_key=True),
+        *_columns(f for f in confirmed if f.column in wanted),
+        Column("status", Text, nullable=False),
+        Column("changed_at", UtcDateTime()),
+        Column("cancelled_at", UtcDateTime()),
+        Column("completed_at", UtcDateTime()),
+        Column("completion_status", Text),
+        Column("completed_successfully", Boolean),
+        Column("completed_by", Text),
+        Column("ever_confirmed", Boolean, nullable=False),
+        Column("first_received_at", UtcDateTime(), nullable=False),
+        Column("last_received_at", UtcDateTime(), nullable=False),
+        Column("applied_id", Text),
+        Column("applied_key", Text),
+        Column("last_event_at", UtcDateTime()),
+        Column("last_event_rank", Integer),
+        Column("last_event_received_at", UtcDateTime()),
+        Column("last_event_id", Text),
+        Index(None, "primary_order_number"),
+        Index(None, "planning_window_start"),
+        Index(None, "last_received_at"),
+    )
+    codes = Table(
+        table.groups["theBookingCodes"].table,
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("booking_id", Text, primary_key=True),
+        Column("position", Integer, primary_key=True, autoincrement=False),
+        *_columns(table.groups["theBookingCodes"].fields),
+    )
+    return bookings, codes
+
+
+def _completions(metadata: MetaData, table: FieldTable) -> tuple[Table, Table, Table]:
+    own = table.kinds[Kind.COMPLETION].fields
+    order, location = table.groups["theOrder"].fields, table.groups["theLocation"].fields
+    completions = Table(
+        "completions",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("booking_id", Text, primary_key=True),
+        Column("notification_id", ForeignKey("notifications.id"), nullable=False),
+        *_columns((*own, *order, *location), without=("booking_id",)),
+    )
+    lists = []
+    for name, extra in (("theResources", []), ("theBusinessData", [Column("part", Text, primary_key=True)])):
+        lists.append(
+            Table(
+                table.groups[name].table,
+                metadata,
+                Column("source", Text, primary_key=True),
+                Column("booking_id", Text, primary_key=True),
+                *extra,
+                Column("position", Integer, primary_key=True, autoincrement=False),
+                *_columns(table.groups[name].fields),
+            )
+        )
+    return completions, lists[0], lists[1]
+
+
+def _unavailabilities(metadata: MetaData, table: FieldTable) -> Table:
+    wanted = set(absence_columns(table))
+    return Table(
+        "unavailabilities",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("resource_id", Text, primary_key=True),
+        Column("period_start", UtcDateTime(), primary_key=True),
+        Column("period_end", UtcDateTime(), primary_key=True),
+        *_columns(f for f in table.kinds[Kind.UNAVAILABILITY].fields if f.column in wanted),
+        Column("action", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("first_received_at", UtcDateTime(), nullable=False),
+        Column("last_received_at", UtcDateTime(), nullable=False),
+        Column("last_event_at", UtcDateTime()),
+        Column("applied_id", Text),
+        Column("applied_key", Text),
+        Index(None, "period_start", "period_end"),
+    )
+
+
+def _changes(metadata: MetaData) -> Table:
+    return Table(
+        "changes",
+        metadata,
+        Column("cursor", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+        Column("source", Text, nullable=False),
+        Column("entity", Text, nullable=False),
+        Column("entity_key", Text, nullable=False),
+        Column("change", Text, nullable=False),
+        Column("notification_id", ForeignKey("notifications.id"), nullable=False),
+        Column("occurred_at", UtcDateTime(), nullable=False),
+        Column("recorded_at", UtcDateTime(), nullable=False),
+        Index(None, "source", "entity", "entity_key"),
+    )
+
+
+def build_tables(table: FieldTable) -> Tables:
+    """All tables, for the given field table."""
+    metadata = MetaData(naming_convention=_NAMES)
+    return Tables(
+        metadata,
+        *_pushes(metadata),
+        *_notifications(metadata),
+        *_bookings(metadata, table),
+        *_completions(metadata, table),
+        _unavailabilities(metadata, table),
+        _changes(metadata),
+    )

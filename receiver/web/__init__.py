@@ -1,0 +1,1 @@
+"""HTTP: the door for DRS, and what operators ask."""

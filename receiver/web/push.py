@@ -1,0 +1,111 @@
+"""The door for DRS: lets a source in, hands its bytes to the corridor, and answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from flask import Blueprint, Response, request
+
+from receiver.errors import Refused, WrongCredentials
+from receiver.fields import FieldTable
+from receiver.intake import Delivery, Intake, Receipt, Source
+from receiver.wire import Reply, refusal, wsdl
+
+from .body import read_body
+from .guard import Guard
+from .metrics import Metrics
+
+_log = structlog.get_logger()
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+
+
+@dataclass(frozen=True)
+class Door:
+    """What one source is let in by, and how its pushes are read."""
+
+    source: Source
+    guard: Guard
+
+
+def push_blueprint(
+    doors: Mapping[str, Door],
+    intake: Intake,
+    table: FieldTable,
+    metrics: Metrics,
+    most_bytes: int,
+    public_url: str | None,
+) -> Blueprint:
+    """``/push/{source}``: POST a push, GET its description."""
+    blueprint = Blueprint("push", __name__)
+
+    @blueprint.post("/push/<name>", provide_automatic_options=False)
+    def push(name: str) -> Response:
+        started = time.perf_counter()
+        door = doors.get(name)
+        if door is None:
+            return _response(refusal(404, "There is no such source."))
+        try:
+            forwarded = any(header in request.headers for header in _FORWARDED)
+            door.guard.check(request.authorization, request.remote_addr, forwarded=forwarded)
+            body = read_body(request, most_bytes)
+        except Refused as error:
+            return _turned_away(door, error, metrics)
+        receipt = intake.receive(Delivery(door.source, body, request.content_type))
+        seconds = time.perf_counter() - started
+        metrics.answered(name, receipt, seconds)
+        _log_push(name, receipt, len(body), seconds)
+        return _answer(receipt)
+
+    @blueprint.get("/push/<name>", provide_automatic_options=False)
+    def describe(name: str) -> Response:
+        if name not in doors:
+            return _response(refusal(404, "There is no such source."))
+        if "wsdl" not in {key.lower() for key in request.args}:
+            response = _response(refusal(405, "Pushes are sent by POST; the description is at ?wsdl."))
+            response.headers["Allow"] = "POST"
+            return response
+        address = f"{public_url.rstrip('/')}/push/{name}" if public_url else request.base_url
+        return Response(wsdl(table, address), content_type="text/xml; charset=utf-8")
+
+    return blueprint
+
+
+def _turned_away(door: Door, error: Refused, metrics: Metrics) -> Response:
+    metrics.turned_away(door.source.name, error.reason)
+    _log.warning("push_turned_away", source=door.source.name, reason=error.reason, status=error.status)
+    response = _response(refusal(error.status, str(error)))
+    if isinstance(error, WrongCredentials):
+        response.headers["WWW-Authenticate"] = 'Basic realm="DRS pushes", charset="UTF-8"'
+    return response
+
+
+def _log_push(name: str, receipt: Receipt, size: int, seconds: float) -> None:
+    _log.info(
+        "push_answered",
+        push_id=receipt.push_id,
+        source=name,
+        kind=receipt.kind,
+        outcome=receipt.outcome,
+        records=receipt.records,
+        held=receipt.held,
+        reason=receipt.reason,
+        status=receipt.reply.status,
+        size_bytes=size,
+        milliseconds=round(seconds * 1000, 1),
+    )
+
+
+def _answer(receipt: Receipt) -> Response:
+    response = _response(receipt.reply)
+    if receipt.push_id is not None:
+        response.headers["Receiver-Push-Id"] = receipt.push_id
+    if receipt.retry_after is not None:
+        response.headers["Retry-After"] = str(receipt.retry_after)
+    return response
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, status=reply.status, content_type=reply.content_type)

@@ -1,0 +1,111 @@
+"""The only XML parser: bytes to a bounded stream of element events. Nothing of the outside is ever fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml import etree
+
+from receiver.errors import Unreadable
+
+from .encoding import encoding_of
+
+_SLICE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one document: nesting, elements in all, and elements of one record held in memory at a time."""
+
+    depth: int = 64
+    elements: int = 2_000_000
+    record_elements: int = 200_000
+
+
+def _pull_parser(encoding: str) -> etree.XMLPullParser:
+    return etree.XMLPullParser(
+        events=("start", "end"),
+        encoding=encoding,
+        resolve_entities=False,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        no_network=True,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+
+
+def _not_well_formed(error: etree.XMLSyntaxError) -> Unreadable:
+    line = error.lineno
+    if "Excessive depth" in str(error):
+        return Unreadable("Elements are nested too deep.", reason="too_deep", line=line)
+    return Unreadable(f"Not well-formed XML: {error.msg}.", reason="not_well_formed", line=line)
+
+
+def _sanity(body: bytes) -> None:
+    """Name the usual mistakes better than a parser would."""
+    head = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head and len(body) <= 1024:
+        raise Unreadable("The body is empty.", reason="empty_body")
+    if head[:1] in (b"{", b"["):
+        raise Unreadable("The body looks like JSON; a push is XML.", reason="not_xml", line=1)
+    if head[:5].lower() == b"<html" or head[:14].lower() == b"<!doctype html":
+        raise Unreadable("The body is an HTML page; a push is XML.", reason="not_xml", line=1)
+
+
+def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, int]]:
+    """Yield ``("start" | "end", element, depth)`` in document order; the root's depth is 1.
+
+    Comments and processing instructions are gone, so they split no text. Raises Unreadable: ``not_well_formed``,
+    ``encoding``, ``doctype``, ``too_deep``, ``too_many_elements``, ``empty_body``, ``not_xml``.
+    """
+    _sanity(body)
+    depth = count = 0
+    for event, element in _raw_events(body):
+        if event == "end":
+            yield "end", element, depth
+            depth -= 1
+            continue
+        if depth == 0 and element.getroottree().docinfo.doctype:
+            raise Unreadable("A DOCTYPE is not taken: a push has none.", reason="doctype", line=1)
+        depth, count = depth + 1, count + 1
+        if depth > limits.depth:
+            text = f"Elements are nested more than {limits.depth} deep."
+            raise Unreadable(text, reason="too_deep", line=element.sourceline)
+        if count > limits.elements:
+            raise Unreadable(f"More than {limits.elements} elements.", reason="too_many_elements")
+        yield "start", element, depth
+
+
+def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:
+    """Events slice by slice; those before a syntax error come before it is raised."""
+    parser = _pull_parser(encoding_of(body))
+    view = memoryview(body)
+    for start in range(0, len(body) + 1, _SLICE):
+        failure = None
+        try:
+            parser.feed(bytes(view[start : start + _SLICE]))
+            if start + _SLICE > len(body):
+                parser.close()
+        except etree.XMLSyntaxError as error:
+            failure = error
+        yield from parser.read_events()
+        if failure is not None:
+            raise _not_well_formed(failure)
+
+
+def local_name(element: etree._Element) -> str:
+    """The element's name without its namespace."""
+    tag = element.tag
+    return str(tag).rpartition("}")[2]
+
+
+def namespace(element: etree._Element) -> str:
+    """The element's namespace name, empty when it has none."""
+    tag = str(element.tag)
+    return tag[1:].partition("}")[0] if tag.startswith("{") else ""

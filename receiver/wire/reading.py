@@ -1,0 +1,152 @@
+"""A push read from its bytes: the envelope it came in, and its records one by one, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lxml import etree
+
+from receiver.errors import Unreadable
+from receiver.fields import Kind
+
+from .completion import expand_completion
+from .envelope import Envelope, Soap, check_header, soap_of
+from .names import RootNames
+from .parser import Limits, events, local_name, namespace
+from .record import Record
+
+_SNIPPET = 60
+
+
+@dataclass
+class _Frame:
+    """An open element that is a record, or turns out to hold records."""
+
+    element: etree._Element
+    kind: Kind
+    container: bool
+
+
+class Reading:
+    """One pass over a push. Iterate ``records()`` once; ``envelope`` is right as far as the pass has come.
+
+    A record's element is only good until the next record is asked for.
+    """
+
+    def __init__(self, body: bytes, names: RootNames, limits: Limits) -> None:
+        self.envelope = Envelope()
+        self._body, self._names, self._limits = body, names, limits
+        self._frames: list[_Frame] = []
+        self._position = 0
+        self._held = 0
+
+    def records(self) -> Iterator[Record]:
+        """The push's records in document order. Raises Unreadable, also after some records were yielded."""
+        payload_depth, bodies = 1, 0
+        for event, element, depth in events(self._body, self._limits):
+            if event == "start":
+                if depth == 1:
+                    soap = soap_of(element)
+                    if soap is not None:
+                        self.envelope = Envelope(soap)
+                        payload_depth = 3
+                        continue
+                if payload_depth == 3 and depth == 2:
+                    bodies += self._envelope_part(element, bodies)
+                elif payload_depth == 3 and depth == 3 and bodies == 0:
+                    self._header_block(element)
+                elif depth == payload_depth:
+                    self._start_payload(element)
+                elif depth > payload_depth and bodies == (payload_depth == 3):
+                    self._start_inside(element)
+            elif self._frames and self._frames[-1].element is element:
+                yield from self._end_frame()
+        if self.envelope.operation is None:
+            raise Unreadable("The SOAP Body is missing or holds no element.", reason="empty_body")
+
+    def _envelope_part(self, element: etree._Element, bodies: int) -> int:
+        """1 if the envelope's child is its Body, 0 if its Header."""
+        assert self.envelope.soap is not None  # noqa: S101
+        name = local_name(element)
+        if namespace(element) == self.envelope.soap.value and bodies == 0:
+            if name == "Body":
+                return 1
+            if name == "Header" and element.getprevious() is None:
+                return 0
+        raise Unreadable(
+            f"The SOAP Envelope holds an unexpected {name[:_SNIPPET]}: one Header at most, then one Body.",
+            reason="soap_structure",
+            line=element.sourceline,
+        )
+
+    def _header_block(self, element: etree._Element) -> None:
+        assert self.envelope.soap is not None  # noqa: S101
+        check_header(element, self.envelope.soap)
+
+    def _start_payload(self, element: etree._Element) -> None:
+        name = local_name(element)
+        if self.envelope.operation is None:
+            self.envelope = replace(self.envelope, operation=name, operation_namespace=namespace(element))
+        kind = self._names.roots.get(name.lower())
+        if kind is None:
+            raise Unreadable(
+                f"The element {name[:_SNIPPET]} is not a push that is known.",
+                reason="unknown_root",
+                line=element.sourceline,
+            )
+        self._open(element, kind)
+
+    def _start_inside(self, element: etree._Element) -> None:
+        if not self._frames:
+            return
+        frame = self._frames[-1]
+        self._held += 1
+        if self._held > self._limits.record_elements:
+            raise Unreadable(
+                f"One record holds more than {self._limits.record_elements} elements.",
+                reason="too_many_elements",
+            )
+        if element.getparent() is not frame.element:
+            return
+        name = local_name(element).lower()
+        kind = self._names.roots.get(name)
+        if kind is not None and (kind == frame.kind or frame.container):
+            frame.container = True
+            self._open(element, kind)
+        elif frame.container and self._names.inner.get(name) == frame.kind:
+            self._open(element, frame.kind)
+
+    def _open(self, element: etree._Element, kind: Kind) -> None:
+        self._held = 0
+        self._frames.append(_Frame(element, kind, local_name(element).lower() in self._names.containers))
+
+    def _end_frame(self) -> Iterator[Record]:
+        frame = self._frames.pop()
+        if not frame.container:
+            for element, context in _units(frame):
+                self._position += 1
+                line = int(element.sourceline or 0)
+                yield Record(frame.kind, self._position, line, element, context)
+        self._release(frame.element)
+
+    @staticmethod
+    def _release(element: etree._Element) -> None:
+        """Give the memory of a finished record back, and that of the siblings before it."""
+        parent = element.getparent()
+        element.clear(keep_tail=False)
+        if parent is not None:
+            while (before := element.getprevious()) is not None:
+                parent.remove(before)
+
+
+def _units(frame: _Frame) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
+    if frame.kind is Kind.COMPLETION:
+        return expand_completion(frame.element)
+    return [(frame.element, ())]
+
+
+def form_of(envelope: Envelope) -> str:
+    """How the push came, in words: the SOAP version and the outermost element."""
+    names = {None: "plain XML", Soap.V11: "SOAP 1.1", Soap.V12: "SOAP 1.2"}
+    return f"{names[envelope.soap]}, {envelope.operation}" if envelope.operation else names[envelope.soap]
