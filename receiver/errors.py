@@ -96,6 +96,12 @@ class StoreUnavailable(StoreError):
     reason = "store_unavailable"
 
 
+class ConnectionLost(StoreUnavailable):
+    """A connection that worked before ended; a new one may well work, and a commit may or may not have happened."""
+
+    reason = "connection_lost"
+
+
 class StoreConflict(StoreError):
     """Another transaction got there first; the same transaction, begun again, will see what it wrote."""
 

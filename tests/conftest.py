@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.postgres import Cluster, empty_database, unusable
+from tests.support.profiles import load_profile
 from tests.support.receiver import Receiver
 from tests.support.system import Missing
+
+load_profile()
 
 NewDatabase = Callable[[], str]
 
@@ -82,7 +85,31 @@ def start_receiver(tmp_path: Path) -> Iterator[StartReceiver]:
         yield start
 
 
-@pytest.fixture
-def receiver(database_url: str, start_receiver: StartReceiver) -> Receiver:
-    """A real receiver with default settings on an empty database; once on SQLite, once on PostgreSQL."""
-    return start_receiver(database_url)
+@pytest.fixture(scope="session")
+def _shared(
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Receiver]]:
+    """One receiver with default settings for each kind of database, started when it is first asked for."""
+    with ExitStack() as running:
+        found: dict[str, Receiver] = {}
+
+        def shared(kind: str) -> Receiver:
+            if kind not in found:
+                folder = tmp_path_factory.mktemp(kind)
+                sqlite = f"sqlite:///{folder / 'receiver.db'}"
+                url = sqlite if kind == "sqlite" else running.enter_context(empty_database(postgres_url))
+                found[kind] = running.enter_context(Receiver(url, folder))
+            return found[kind]
+
+        yield shared
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def receiver(request: pytest.FixtureRequest, _shared: Callable[[str], Receiver]) -> Receiver:
+    """A real receiver with default settings and nothing stored; once on SQLite, once on PostgreSQL.
+
+    The process is shared by all tests that ask for this, so its log and its counts are not of one test alone.
+    """
+    found = _shared(request.param)
+    found.forget_all()
+    return found

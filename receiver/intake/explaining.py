@@ -9,7 +9,7 @@ from receiver.errors import Unreadable
 from receiver.fields import FieldTable, Kind
 from receiver.messages import Finding, Notification
 from receiver.messages.booking import booking_columns
-from receiver.messages.completion import completion_columns
+from receiver.messages.completion import completion
 from receiver.messages.typed import columns, entries
 from receiver.wire import Limits, Reading, form_of
 
@@ -87,7 +87,7 @@ def _stored(n: Notification, source: Source, table: FieldTable) -> dict[str, Any
     if n.kind is Kind.UNAVAILABILITY:
         return {"unavailabilities": {**columns(n.values, entry, zone), "action": n.action}}
     if n.kind is Kind.COMPLETION:
-        return {"completions": completion_columns(n.values, table, zone)["columns"]}
+        return {"completions": completion(n.values, table, zone, "").columns}
     wanted = {"booking_id", "changed_at", *booking_columns(table)}
     stored: dict[str, Any] = {
         "bookings": {k: v for k, v in columns(n.values, entry, zone).items() if k in wanted},

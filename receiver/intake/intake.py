@@ -10,7 +10,7 @@ from itertools import islice
 
 import structlog
 
-from receiver.errors import NotUnderstood, StoreConflict, StoreUnavailable, Unreadable
+from receiver.errors import ConnectionLost, NotUnderstood, StoreConflict, StoreUnavailable, Unreadable
 from receiver.fields import FieldTable
 from receiver.messages import Finding, Notification
 from receiver.messages.identity import fallback_key
@@ -82,7 +82,7 @@ class Intake:
                 return self._store_whole(draft)
             except StoreConflict:
                 pass
-            except StoreUnavailable:
+            except ConnectionLost:
                 if lost:
                     raise
                 lost = True

@@ -12,7 +12,7 @@ from receiver.fields import FieldTable, Kind
 from receiver.messages import Absence, Booking, BookingEvent, BookingFold, Change, Notification
 from receiver.messages.absence import absence_change, absence_key, absence_step
 from receiver.messages.booking import booking_change, booking_event
-from receiver.messages.completion import completion_columns
+from receiver.messages.completion import completion
 from receiver.messages.identity import event_key
 from receiver.store import notifications
 from receiver.store.changes import Changed, ChangeLog
@@ -80,7 +80,7 @@ class Settling:
                 self._absence(work, notification)
             else:
                 self._booking(work, notification)
-        write_work(self._connection, self._tables, self._arrival.push_id, work, self._log)
+        write_work(self._connection, self._tables, self._source.name, self._arrival.push_id, work, self._log)
 
     # Telling repeats from news
 
@@ -182,7 +182,8 @@ class Settling:
         if before is None or before.codes != after.codes:
             work.recoded.add(booking_id)
         if after.completed_by == place.id:
-            self._complete(work, booking_id, notification, place)
+            zone = self._source.rules.zone
+            work.completions[booking_id] = completion(notification.values, self._table, zone, place.id)
         self._changed(work, "booking", booking_id, booking_change(before, after), place, event.order.event_at)
 
     def _next(self, work: Work, before: Booking | None, event: BookingEvent, booking_id: str) -> tuple[Booking, bool]:
@@ -199,11 +200,6 @@ class Settling:
         after = self._fold.fold(empty, [*events, *work.events.get(booking_id, []), event])
         after = replace(after, applied_id=state.applied_id, applied_key=state.applied_key)
         return after, after.completed_by == event.order.notification_id
-
-    def _complete(self, work: Work, booking_id: str, notification: Notification, place: _Place) -> None:
-        found = completion_columns(notification.values, self._table, self._source.rules.zone)
-        found["columns"]["notification_id"] = place.id
-        work.completions[booking_id] = {"source": self._source.name, "booking_id": booking_id, **found}
 
     # Unavailabilities
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection
 
 from receiver.fields import Kind
 from receiver.messages import Absence, AbsenceKey, Booking, BookingEvent, Notification
 from receiver.messages.absence import absence_key
+from receiver.messages.completion import Completion
 from receiver.store import bookings, notifications, unavailabilities
 from receiver.store.changes import Changed, ChangeLog
 from receiver.store.notifications import Entry, Known
@@ -37,7 +37,7 @@ class Work:
     touched: set[str] = field(default_factory=set)
     recoded: set[str] = field(default_factory=set)
     absent: set[AbsenceKey] = field(default_factory=set)
-    completions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    completions: dict[str, Completion] = field(default_factory=dict)
     changes: list[Changed] = field(default_factory=list)
 
 
@@ -51,7 +51,7 @@ def read_work(connection: Connection, tables: Tables, source: str, batch: Sequen
     return Work(known, found, absences, frozenset(found), frozenset(absences))
 
 
-def write_work(connection: Connection, tables: Tables, push_id: str, work: Work, log: ChangeLog) -> None:
+def write_work(connection: Connection, tables: Tables, source: str, push_id: str, work: Work, log: ChangeLog) -> None:
     """Write all of the batch. Raises StoreConflict when another transaction wrote some of it first."""
     notifications.add(connection, tables, work.new)
     notifications.settle(connection, tables, work.settled)
@@ -64,8 +64,8 @@ def write_work(connection: Connection, tables: Tables, push_id: str, work: Work,
         [b for b in touched if b.booking_id not in work.stored_bookings],
         [b for b in touched if b.booking_id in work.stored_bookings],
     )
-    bookings.save_codes(connection, tables, [work.bookings[i] for i in sorted(work.recoded)])
-    bookings.save_completions(connection, tables, list(work.completions.values()))
+    bookings.save_codes(connection, tables, source, [work.bookings[i] for i in sorted(work.recoded)])
+    bookings.save_completions(connection, tables, source, work.completions)
     absent = [work.absences[k] for k in sorted(work.absent)]
     unavailabilities.save(
         connection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from receiver.fields import FieldTable, Kind
@@ -11,25 +11,36 @@ from receiver.fields import FieldTable, Kind
 from .typed import Columns, columns, entries
 
 
-def completion_columns(values: Mapping[str, object], table: FieldTable, zone: ZoneInfo) -> dict[str, Any]:
-    """``columns`` of the completion with its order and location, ``resources``, and ``business_data`` of both parts."""
+@dataclass(frozen=True)
+class Completion:
+    """What a completion says, as columns: its own with those of its order and location, and its lists."""
+
+    notification_id: str
+    columns: Columns
+    resources: tuple[Columns, ...]
+    business_data: tuple[Columns, ...]
+
+
+def completion(values: Mapping[str, object], table: FieldTable, zone: ZoneInfo, notification_id: str) -> Completion:
+    """The completion that valid ``values`` tell of; instants in UTC."""
     entry = table.kinds[Kind.COMPLETION]
     order_group = entry.group("theOrder")
     order, location = _nested(values, "theOrder"), _nested(_nested(values, "theOrder"), "theLocation")
     location_group = {g.name: g for g in order_group.groups}["theLocation"]
     business = entry.group("theBusinessData")
-    return {
-        "columns": {
+    return Completion(
+        notification_id,
+        {
             **columns(values, entry, zone),
             **columns(order, order_group, zone),
             **columns(location, location_group, zone),
         },
-        "resources": entries(values, entry.group("theResources"), zone) or [],
-        "business_data": [
+        tuple(entries(values, entry.group("theResources"), zone) or ()),
+        (
             *_of_part("booking", entries(values, business, zone)),
             *_of_part("order", entries(order, business, zone)),
-        ],
-    }
+        ),
+    )
 
 
 def _nested(values: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from receiver.messages import Booking
 from receiver.messages.booking import Order
+from receiver.messages.completion import Completion
 
+from .lookup import among
 from .tables import Tables
 
 _STATE = (
@@ -47,12 +49,12 @@ def load(connection: Connection, tables: Tables, source: str, ids: Iterable[str]
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    query = select(b).where(b.c.source == source, b.c.booking_id.in_(wanted)).order_by(b.c.booking_id)
+    query = select(b).where(b.c.source == source, among(connection, b.c.booking_id, wanted)).order_by(b.c.booking_id)
     rows = connection.execute(query.with_for_update()).mappings().all()
     codes: dict[str, list[dict[str, object]]] = {}
     if rows:
         names = [col for col in c.columns if col.name not in ("source", "booking_id", "position")]
-        found = select(c.c.booking_id, *names).where(c.c.source == source, c.c.booking_id.in_(wanted))
+        found = select(c.c.booking_id, *names).where(c.c.source == source, among(connection, c.c.booking_id, wanted))
         for code in connection.execute(found.order_by(c.c.booking_id, c.c.position)).mappings():
             row = dict(code)
             codes.setdefault(row.pop("booking_id"), []).append(row)
@@ -126,46 +128,32 @@ def save(connection: Connection, tables: Tables, new: Sequence[Booking], known: 
         )
 
 
-def save_codes(connection: Connection, tables: Tables, bookings: Sequence[Booking]) -> None:
+def save_codes(connection: Connection, tables: Tables, source: str, bookings: Sequence[Booking]) -> None:
     """Replace the codes of those bookings."""
-    _replace(
-        connection,
-        tables.codes,
-        [(b.source, b.booking_id) for b in bookings],
-        [
-            {"source": b.source, "booking_id": b.booking_id, "position": position, **_all(tables.codes, code)}
-            for b in bookings
-            for position, code in enumerate(b.codes, start=1)
-        ],
-    )
+    found = {b.booking_id: b.codes for b in bookings}
+    _replace(connection, tables.codes, source, found)
 
 
-def save_completions(connection: Connection, tables: Tables, found: Sequence[dict[str, Any]]) -> None:
-    """Replace the completions of bookings.
-
-    Each entry holds ``source``, ``booking_id``, ``columns`` of the completion itself, and ``resources`` and
-    ``business_data`` as lists of columns.
-    """
-    keys = [(c["source"], c["booking_id"]) for c in found]
-    key_of = [{"source": c["source"], "booking_id": c["booking_id"]} for c in found]
-    for table, part in ((tables.resources, "resources"), (tables.business_data, "business_data")):
-        rows = [
-            {**key, "position": position, **_all(table, row)}
-            for key, completion in zip(key_of, found, strict=True)
-            for position, row in enumerate(completion[part], start=1)
-        ]
-        _replace(connection, table, keys, rows)
-    rows = [{**key, **_all(tables.completions, c["columns"])} for key, c in zip(key_of, found, strict=True)]
-    _replace(connection, tables.completions, keys, rows)
+def save_completions(connection: Connection, tables: Tables, source: str, found: Mapping[str, Completion]) -> None:
+    """Replace the completions of bookings, by booking id."""
+    _replace(connection, tables.resources, source, {i: c.resources for i, c in found.items()})
+    _replace(connection, tables.business_data, source, {i: c.business_data for i, c in found.items()})
+    own = {i: ({**c.columns, "notification_id": c.notification_id},) for i, c in found.items()}
+    _replace(connection, tables.completions, source, own)
 
 
-def _all(table: Any, columns: dict[str, object]) -> dict[str, object]:
-    keys = ("source", "booking_id", "position")
-    return {c.name: columns.get(c.name) for c in table.columns if c.name not in keys}
-
-
-def _replace(connection: Connection, table: Any, keys: list[tuple[str, str]], rows: list[dict[str, Any]]) -> None:
-    if keys:
-        connection.execute(delete(table).where(tuple_(table.c.source, table.c.booking_id).in_(keys)))
+def _replace(
+    connection: Connection, table: Table, source: str, found: Mapping[str, Sequence[Mapping[str, object]]]
+) -> None:
+    """Make the rows of each booking id those given, numbered from 1 where the table numbers them."""
+    if not found:
+        return
+    connection.execute(delete(table).where(table.c.source == source, among(connection, table.c.booking_id, found)))
+    names = [c.name for c in table.columns]
+    rows = [
+        {**{n: entry.get(n) for n in names}, "source": source, "booking_id": booking_id, "position": position}
+        for booking_id, entries in found.items()
+        for position, entry in enumerate(entries, start=1)
+    ]
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(insert(table), [{n: row[n] for n in names} for row in rows])

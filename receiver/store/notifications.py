@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from receiver.fields import Kind
 from receiver.messages import Notification
 
+from .lookup import among
 from .tables import Tables
 
 
@@ -68,7 +69,7 @@ def by_content(connection: Connection, tables: Tables, source: str, keys: Iterab
     """The stored notifications of the source that say the same as any of ``keys``."""
     n = tables.notifications
     query = select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at).where(
-        n.c.source == source, n.c.content_key.in_(sorted(set(keys)))
+        n.c.source == source, among(connection, n.c.content_key, keys)
     )
     found: dict[str, list[Known]] = {}
     for row in connection.execute(query):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from receiver.errors import StoreConflict, StoreError, StoreUnavailable
+from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnavailable
 from receiver.fields import FieldTable
 
 from .engine import writing
@@ -34,8 +34,10 @@ def failure(error: SQLAlchemyError) -> StoreError:
     if state in _RACES or isinstance(error, IntegrityError):
         return StoreConflict("Another transaction got there first.")
     sqlite_down = type(error.orig).__module__ == "sqlite3" and name == "OperationalError"
-    lost = error.connection_invalidated or (name == "OperationalError" and not state)
-    if lost or sqlite_down or state.startswith(_DOWN):
+    if error.connection_invalidated:
+        return ConnectionLost(f"The database ended the connection ({name} {state}).".replace(" )", ")"))
+    unreachable = name == "OperationalError" and not state
+    if unreachable or sqlite_down or state.startswith(_DOWN):
         return StoreUnavailable(f"The database is not able to store now ({name} {state}).".replace(" )", ")"))
     return StoreError(f"The database refused ({name} {state}).".replace(" )", ")"))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from receiver.messages import Absence, AbsenceKey, Action
 
+from .lookup import among
 from .tables import Tables
 
 _KEY = ("source", "resource_id", "period_start", "period_end")
@@ -39,13 +40,18 @@ def load(connection: Connection, tables: Tables, source: str, keys: Iterable[Abs
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    key = tuple_(u.c.resource_id, u.c.period_start, u.c.period_end)
-    chosen = key.in_([(k.resource_id, k.period_start, k.period_end) for k in wanted])
-    query = select(u).where(u.c.source == source, chosen)
+    # Three lists find a few rows more than the keys; a list of triples would keep PostgreSQL from its index.
+    query = select(u).where(
+        u.c.source == source,
+        among(connection, u.c.resource_id, (k.resource_id for k in wanted)),
+        among(connection, u.c.period_start, (k.period_start for k in wanted)),
+        among(connection, u.c.period_end, (k.period_end for k in wanted)),
+    )
     query = query.order_by(u.c.resource_id, u.c.period_start, u.c.period_end).with_for_update()
     fields = field_columns(tables)
     found = [_absence(row, fields) for row in connection.execute(query).mappings()]
-    return {absence.key: absence for absence in found}
+    chosen = set(wanted)
+    return {absence.key: absence for absence in found if absence.key in chosen}
 
 
 def _absence(row: Any, fields: list[str]) -> Absence:

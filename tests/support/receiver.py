@@ -18,7 +18,9 @@ from typing import Any, Self
 from lxml import etree
 from sqlalchemy import Engine, text
 
+from receiver.fields import field_table
 from receiver.store import engine as engines
+from receiver.store.tables import build_tables
 
 from .waiting import free_port, wait_until
 
@@ -166,6 +168,15 @@ class Receiver:
         with self._engine.connect() as connection:
             found = connection.execute(text(query), parameters).mappings().all()
         return [{name: _same(name, value) for name, value in row.items()} for row in found]
+
+    def forget_all(self) -> None:
+        """Delete every row, leaving the schema."""
+        if self._engine is None:
+            self._engine = engines.create(self.database_url)
+        tables = build_tables(field_table()).metadata.sorted_tables
+        with self._engine.begin() as connection:
+            for table in reversed(tables):
+                connection.execute(table.delete())
 
     def one(self, query: str, **parameters: object) -> dict[str, Any]:
         """The only row of a query."""
