@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.support.pushes import confirmation
+from tests.support.receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL_DATA = ("migrations", "schemas")
@@ -92,3 +96,21 @@ def test_the_data_is_found_through_the_package(installed: Path, tmp_path: Path, 
     )
     found = run(installed / "python", "-c", look, cwd=tmp_path).splitlines()
     assert {name.split("/")[0] for name in files_below(ROOT / folder)} <= set(found)
+
+
+def test_the_demo_plays_its_day(installed: Path, tmp_path: Path) -> None:
+    done = json.loads(run(installed / "receiver", "demo", "--once", "--json", cwd=tmp_path))
+    assert (done["ok"], done["not_actioned"], done["differences"]) == (True, [], [])
+
+
+def test_it_serves_on_every_database(installed: Path, tmp_path: Path, database_url: str) -> None:
+    class Installed(Receiver):
+        python = str(installed / "python")
+
+    with Installed(database_url, tmp_path) as receiver:
+        assert receiver.push(confirmation()).said("status") == "success"
+        assert receiver.booking("731904")["status"] == "confirmed"
+
+
+def test_the_schemas_in_the_wheel_are_of_its_field_table(installed: Path, tmp_path: Path) -> None:
+    run(installed / "receiver", "schemas", "--check", cwd=tmp_path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from lxml import etree
 from sqlalchemy import Engine, text
@@ -56,6 +56,8 @@ class Receiver:
     contract says, so nothing here raises for a status.
     """
 
+    python: ClassVar[str] = sys.executable
+
     database_url: str
     folder: Path
     config: str = ""
@@ -91,7 +93,7 @@ class Receiver:
     def command(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run `receiver` with these arguments and this receiver's settings."""
         return subprocess.run(
-            [sys.executable, "-m", "receiver", *arguments],
+            [self.python, "-m", "receiver", *arguments],
             env=self.environment(),
             input=stdin,
             capture_output=True,
@@ -111,7 +113,7 @@ class Receiver:
         arguments = ["serve", "--bind", f"127.0.0.1:{self.port}", "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "receiver", *arguments],
+                [self.python, "-m", "receiver", *arguments],
                 env=self.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
