@@ -82,11 +82,15 @@ def body_of(connection: Connection, tables: Tables, push_id: str) -> tuple[str, 
 
 
 def retryable(connection: Connection, tables: Tables, source: str | None) -> list[str]:
-    """Ids of deliveries that something may come of when settings change, the oldest first: held, refused or failed."""
-    p, n = tables.pushes, tables.notifications
-    held = select(n.c.push_id).where(n.c.status == "held")
-    whole = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
-    query = select(p.c.id).where(whole | p.c.id.in_(held)).order_by(p.c.received_at, p.c.id)
+    """Ids of deliveries that something may come of when settings change, the oldest first.
+
+    Those that brought a held notification, and those refused or failed of which nothing was read.
+    """
+    p, n, r = tables.pushes, tables.notifications, tables.repeats
+    held = p.c.id.in_(select(n.c.push_id).where(n.c.status == "held"))
+    failed = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
+    unread = ~exists().where(n.c.push_id == p.c.id) & ~exists().where(r.c.push_id == p.c.id)
+    query = select(p.c.id).where(held | (failed & unread)).order_by(p.c.received_at, p.c.id)
     if source is not None:
         query = query.where(p.c.source == source)
     return list(connection.scalars(query))
