@@ -76,7 +76,7 @@ StartReceiver = Callable[..., Receiver]
 
 @pytest.fixture
 def start_receiver(tmp_path: Path) -> Iterator[StartReceiver]:
-    """Starts a real receiver: ``start_receiver(database_url, config=..., env=..., workers=...)``; stopped at the end."""
+    """Starts real receivers: ``start_receiver(database_url, config=..., env=..., workers=...)``."""
     with ExitStack() as running:
 
         def start(url: str, **options: Any) -> Receiver:
@@ -86,9 +86,7 @@ def start_receiver(tmp_path: Path) -> Iterator[StartReceiver]:
 
 
 @pytest.fixture(scope="session")
-def _shared(
-    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Receiver]]:
+def _shared(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Receiver]]:
     """One receiver with default settings for each kind of database, started when it is first asked for."""
     with ExitStack() as running:
         found: dict[str, Receiver] = {}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.settings import load_settings
-from receiver.store import engine as engines
 from receiver.store import migrations
-from receiver.store.store import failure
+
+from .database import database
 
 
 @click.command("migrate")
@@ -21,15 +20,10 @@ def command(as_json: bool) -> None:
     Safe to run again and while receivers run; does nothing when there is nothing to do.
     """
     settings = load_settings()
-    engine = engines.create(settings.env.database_url, timeout=settings.env.database_timeout)
-    try:
+    with database(settings) as engine:
         before = migrations.current(engine)
         migrations.upgrade(engine)
         after = migrations.current(engine)
-    except SQLAlchemyError as error:
-        raise failure(error) from error
-    finally:
-        engine.dispose()
     if as_json:
         click.echo(json.dumps({"before": before, "after": after}))
     else:

@@ -12,6 +12,8 @@ from receiver.intake.receipt import Tally
 from receiver.settings import load_settings
 from receiver.store import migrations, pushes
 
+from .database import database
+
 
 def _walk(parts: Parts, push_id: str, dry_run: bool) -> dict[str, object]:
     try:
@@ -47,8 +49,10 @@ def command(held: bool, push_ids: tuple[str, ...], source: str | None, dry_run: 
     """
     if held == bool(push_ids):
         raise click.UsageError("Say which pushes: --held, or --push ID.")
-    parts = build_parts(load_settings())
-    migrations.require_newest(parts.store.engine)
+    settings = load_settings()
+    with database(settings) as engine:
+        migrations.require_newest(engine)
+    parts = build_parts(settings)
     if held:
         with parts.store.reading() as connection:
             push_ids = tuple(pushes.retryable(connection, parts.store.tables, source))

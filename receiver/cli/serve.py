@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,28 +12,51 @@ from typing import Any
 import click
 import structlog
 from gunicorn.app.base import BaseApplication
-from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import log
+from receiver.errors import SettingsError
 from receiver.settings import Settings, load_settings
-from receiver.store import engine as engines
 from receiver.store import migrations
-from receiver.store.store import failure
+from receiver.web.guard import is_usable_hash
+
+from .database import database
 
 _MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def _prepare_database(settings: Settings) -> None:
     """SQLite is migrated at once; PostgreSQL must be at the newest migration, which is a step of its own."""
-    engine = engines.create(settings.env.database_url, timeout=settings.env.database_timeout)
-    try:
+    with database(settings) as engine:
         if engine.dialect.name == "sqlite":
             migrations.upgrade(engine)
         migrations.require_newest(engine)
-    except SQLAlchemyError as error:
-        raise failure(error) from error
-    finally:
-        engine.dispose()
+
+
+def _require_free(bind: str) -> None:
+    """Raise SettingsError unless ``bind`` is an address that can be listened on now."""
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError(f"RECEIVER_BIND: {bind!r} is not HOST:PORT, e.g. 127.0.0.1:8000.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
+    except socket.gaierror as error:
+        raise SettingsError(f"RECEIVER_BIND: cannot listen on {bind}: {error.strerror}.") from None
+    except OSError as error:
+        raise SettingsError(f"RECEIVER_BIND: cannot listen on {bind}: {os.strerror(error.errno or 0)}.") from None
+    except (OverflowError, UnicodeError) as error:
+        raise SettingsError(f"RECEIVER_BIND: cannot listen on {bind}: {error}.") from None
+
+
+def _check_credentials(settings: Settings) -> None:
+    """Raise SettingsError for credentials that no sender could ever give."""
+    for name, found in settings.credentials.items():
+        if found is None:
+            continue
+        if ":" in found.username:
+            raise SettingsError(f"sources.{name}: a user name of HTTP Basic holds no colon.")
+        if found.password_hash is not None and not is_usable_hash(found.password_hash.get_secret_value()):
+            raise SettingsError(f"sources.{name}: password_hash is not what `receiver hash-password` prints.")
 
 
 class _Server(BaseApplication):
@@ -85,17 +109,18 @@ def _child_exit(_server: Any, worker: Any) -> None:
 
 
 def _folder_for_counts() -> Path:
-    """An empty folder where worker processes share their counts.
+    """A new folder where worker processes share their counts.
 
-    prometheus_client looks for its name when it is first imported, so it is set before the application is.
+    prometheus_client looks for its name when it is first imported, so it is set before the application is. One named
+    from outside is where ours is made: what else is there may be someone's.
     """
     named = os.environ.get(_MULTIPROCESS)
-    if named is None:
-        folder = Path(tempfile.mkdtemp(prefix="receiver-metrics-"))
-    else:
-        folder = Path(named)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    try:
+        if named:
+            Path(named).mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="receiver-metrics-", dir=named or None))
+    except OSError as error:
+        raise SettingsError(f"{_MULTIPROCESS}: {named}: {error.strerror}.") from None
     os.environ[_MULTIPROCESS] = str(folder)
     return folder
 
@@ -111,12 +136,15 @@ def command(bind: str | None, workers: int | None) -> None:
     """
     settings = load_settings()
     log.configure(settings.env.log_level)
+    bind = bind or settings.env.bind
+    _check_credentials(settings)
+    _require_free(bind)
     _prepare_database(settings)
     folder = _folder_for_counts()
     owner = os.getpid()
-    structlog.get_logger().info("starting", bind=bind or settings.env.bind, sources=sorted(settings.sources))
+    structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
     try:
-        _Server(settings, bind or settings.env.bind, workers or settings.env.workers).run()
+        _Server(settings, bind, workers or settings.env.workers).run()
     finally:
         if os.getpid() == owner:
             shutil.rmtree(folder, ignore_errors=True)

@@ -88,7 +88,7 @@ class Intake:
                 lost = True
             if lost and draft.receipt is not None and self._is_stored(draft):
                 return draft.receipt
-        raise StoreUnavailable("Other transactions got there first every time.")
+        raise StoreConflict("Other transactions got there first every time.")
 
     def _is_stored(self, draft: _Draft) -> bool:
         with self._store.reading() as connection:

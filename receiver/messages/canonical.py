@@ -14,6 +14,7 @@ Values = dict[str, object]
 
 _SPACE = " \t\r\n"
 _ORDER = "theOrder"
+_NUMBER = "primaryOrderNumber"
 # Elements of a completion that hold other records, not fields of this one.
 _AROUND = frozenset({"theorders", "order", "thebookings", "booking"})
 
@@ -33,9 +34,10 @@ _NOTHING = Level({}, {})
 class Canonical:
     """A record in canonical form.
 
-    ``values``: what was sent by canonical name, None where it was empty, lists of mappings for groups; unknown
-    elements stand among them under the names they came with. ``document`` is what the XSD describes. ``unknown`` lists
-    the paths of unknown elements, ``lines`` the line of each path.
+    ``values``: what was sent by canonical name, None where it was empty, lists of mappings for groups. Unknown elements
+    stand among them under the names they came with; those beside a list's items under the list's name and theirs
+    (``theBookingCodes/count``), text in the place of a group likewise (``theBookingCodes/text()``). ``document`` is what
+    the XSD describes. ``unknown`` lists the paths of unknown elements, ``lines`` the line of each path.
     """
 
     kind: Kind
@@ -107,8 +109,10 @@ class _Reader:
     def children(self, element: etree._Element, level: Level, path: str = "") -> Values:
         return self.split(element, level, _NOTHING, path)[0]
 
-    def split(self, element: etree._Element, level: Level, other: Level, path: str = "") -> tuple[Values, Values]:
-        """What belongs to ``level`` (unknown names included), and what only ``other`` knows."""
+    def split(
+        self, element: etree._Element, level: Level, other: Level, path: str = "", other_path: str = ""
+    ) -> tuple[Values, Values]:
+        """What belongs to ``level`` (unknown names included), and what only ``other`` knows, each with its path."""
         values: Values = {}
         aside: Values = {}
         for child in element:
@@ -121,20 +125,26 @@ class _Reader:
             elif key in level.fields:
                 self.field(values, child, level.fields[key], path)
             elif key in other.groups:
-                self.group(aside, child, *other.groups[key], path)
+                self.group(aside, child, *other.groups[key], other_path)
             elif key in other.fields:
-                self.field(aside, child, other.fields[key], path)
+                self.field(aside, child, other.fields[key], other_path)
             else:
-                self.lines.setdefault(path + name, child.sourceline or 0)
-                self.unknown.append(path + name)
-                _add(values, name, self.tree(child))
+                self.stray(values, child, name, path)
         return values, aside
+
+    def stray(self, values: Values, element: etree._Element, name: str, path: str) -> None:
+        self.lines.setdefault(path + name, element.sourceline or 0)
+        self.unknown.append(path + name)
+        _add(values, name, self.tree(element))
 
     def field(self, values: Values, element: etree._Element, found: Field, path: str) -> None:
         self.lines.setdefault(path + found.name, element.sourceline or 0)
         _add(values, found.name, self.text(element, found))
 
     def group(self, values: Values, element: etree._Element, group: Group, level: Level, path: str) -> None:
+        if not len(element) and (element.text or "").strip(_SPACE):
+            self.stray(values, element, f"{group.name}/text()", path)
+            return
         if not group.many:
             self.lines.setdefault(path + group.name, element.sourceline or 0)
             _add(values, group.name, self.children(element, level, f"{path}{group.name}/"))
@@ -142,11 +152,16 @@ class _Reader:
         entries = values.setdefault(group.name, [])
         if not isinstance(entries, list):
             return
-        items = [c for c in element if _local(c).lower() == group.item.lower() and len(c)]
+        items: list[etree._Element] = []
+        beside: list[etree._Element] = []
+        for child in element:
+            (items if _local(child).lower() == group.item.lower() and len(child) else beside).append(child)
         for item in items or ([element] if len(element) else []):
             here = f"{path}{group.name}[{len(entries) + 1}]"
             self.lines.setdefault(here, item.sourceline or 0)
             entries.append(self.children(item, level, here + "/"))
+        for child in beside if items else []:
+            self.stray(values, child, f"{group.name}/{_local(child)}", path)
 
 
 class _Repeated(list[object]):
@@ -159,7 +174,10 @@ def _add(values: Values, name: str, value: object) -> None:
         values[name] = value
         return
     before = values[name]
-    values[name] = _Repeated([*before, value] if isinstance(before, _Repeated) else [before, value])
+    if isinstance(before, _Repeated):
+        before.append(value)
+    else:
+        values[name] = _Repeated([before, value])
 
 
 def _completion(reader: _Reader, record: Record, level: Level) -> Values:
@@ -168,7 +186,7 @@ def _completion(reader: _Reader, record: Record, level: Level) -> Values:
     The booking's own word counts before that of the order around it.
     """
     _, order_level = level.groups[_ORDER.lower()]
-    values, order = reader.split(record.element, level, order_level)
+    values, order = reader.split(record.element, level, order_level, other_path=f"{_ORDER}/")
     fields_only = Level(level.fields, {})
     for context in reversed(record.context):
         of_order, of_record = reader.split(context, order_level, fields_only, f"{_ORDER}/")
@@ -177,10 +195,12 @@ def _completion(reader: _Reader, record: Record, level: Level) -> Values:
     given = values.pop(_ORDER, None)
     if isinstance(given, dict):
         order.update(given)
-    if order:
+    if isinstance(given, _Repeated):
+        values[_ORDER] = _Repeated([order, *given] if order else given)
+    elif order:
         values[_ORDER] = order
-    if "primaryOrderNumber" in order:
-        values.setdefault("primaryOrderNumber", order["primaryOrderNumber"])
+    if values.get(_NUMBER) is None and _NUMBER in order:
+        values[_NUMBER] = order[_NUMBER]
     return values
 
 

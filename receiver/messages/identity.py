@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from lxml import etree
 
 from receiver.fields import Field, FieldType, Group, KindTable
+from receiver.fields.patterns import integer
 from receiver.wire import Record
 
 from .moments import read_moment
+
+_INTEGER = re.compile(integer())
+_LONGEST_INTEGER = 50
 
 
 def _same_form(found: Field, value: object, zone: ZoneInfo) -> object:
@@ -26,10 +31,7 @@ def _same_form(found: Field, value: object, zone: ZoneInfo) -> object:
             return value
         return utc.isoformat() if utc is not None else value
     if found.type is FieldType.INTEGER:
-        try:
-            return int(value) if value.isascii() and len(value) <= 50 else value
-        except ValueError:
-            return value
+        return int(value) if len(value) <= _LONGEST_INTEGER and _INTEGER.fullmatch(value) else value
     return value
 
 

@@ -70,7 +70,7 @@ class Judge:
         """What the record is, with every problem and warning."""
         table = self._table.kinds[record.kind]
         found = canonical(record, self._levels[record.kind], table)
-        problems = list(self._invalid(found))
+        problems = [*self._stray(record), *self._invalid(found)]
         problems += self._missing(found)
         action, unknown_word = self._action(found)
         problems += unknown_word
@@ -99,6 +99,12 @@ class Judge:
             period_start=start,
             period_end=end,
         )
+
+    def _stray(self, record: Record) -> Iterator[Finding]:
+        if record.stray:
+            name = str(record.element.tag).rpartition("}")[2]
+            text = f"{quoted(name)} stands where a record belongs, and is no record that is known."
+            yield Finding("", "unknown_record", text, record.line, setting=f"[sources.{self.rules.source}.roots]")
 
     def _invalid(self, found: Canonical) -> list[Finding]:
         if self._schemas.accepts(found.kind, found.document):

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from receiver.fields.patterns import month_numbers
 
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_OFFSET = r"[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)"
+_ISO = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T(\d{{2}}):(\d{{2}}):(\d{{2}})(?:\.(\d+))?(Z|{_OFFSET})?", re.ASCII)
 _VENDOR = re.compile(r"(\d{2})-([A-Za-z]{3})-(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{2})/(\d{2})/(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 
@@ -44,7 +46,7 @@ def _wall(text: str) -> tuple[datetime, int, str | None] | None:
     else:
         return None
     midnight = hour == "24"
-    if midnight and (minute != "00" or int(second or 0) or int(fraction or 0)):
+    if midnight and (minute != "00" or int(second or 0) or (fraction or "").strip("0")):
         return None
     micros = int((fraction or "")[:6].ljust(6, "0"))
     parts = (
@@ -76,6 +78,7 @@ def _oddity(local: datetime, zone: ZoneInfo) -> Oddity | None:
     return Oddity.AMBIGUOUS if first > second else Oddity.NONEXISTENT
 
 
+@lru_cache(maxsize=4096)
 def read_moment(text: str, zone: ZoneInfo) -> Moment:
     """The instant that ``text`` names; without a zone of its own it is local wall time in ``zone``.
 

@@ -153,3 +153,9 @@ def _of_children(
             yield Finding(
                 inside + f.name, "repeated", f"{inside}{f.name} stands {count} times; once is allowed.", where
             )
+    for group in part.groups:
+        count = len(element.findall(group.name))
+        if count > 1 and not group.many:
+            where = _line(inside + group.name, lines) or line
+            text = f"{inside}{group.name} stands {count} times; once is allowed."
+            yield Finding(inside + group.name, "repeated", text, where)

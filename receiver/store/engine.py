@@ -18,7 +18,7 @@ def database_url(text: str) -> URL:
     """``postgresql://`` means psycopg 3. Raises SettingsError for anything that is not PostgreSQL or an SQLite file."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError("RECEIVER_DATABASE_URL is no database URL, e.g. postgresql://user@host/name.") from None
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnavailable
@@ -15,8 +16,10 @@ from receiver.fields import FieldTable
 from .engine import writing
 from .tables import Tables, build_tables
 
-# SQLSTATEs of transactions that lost a race and may simply begin again: serialization failure, deadlock.
-_RACES = frozenset({"40001", "40P01"})
+# What ends a transaction that lost a race and may simply begin again: a row that another wrote first, a
+# serialization failure, a deadlock.
+_RACES = frozenset({"23505", "40001", "40P01"})
+_SQLITE_RACES = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 # Classes that say the database cannot work now: connection, resources, operator intervention, system, locks.
 _DOWN = ("08", "53", "57", "58", "55", "25", "XX")
 
@@ -31,12 +34,14 @@ def failure(error: SQLAlchemyError) -> StoreError:
             else StoreError(f"The database layer failed ({name}).")
         )
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    if state in _RACES or isinstance(error, IntegrityError):
+    sqlite_code = getattr(error.orig, "sqlite_errorcode", None)
+    if state in _RACES or sqlite_code in _SQLITE_RACES:
         return StoreConflict("Another transaction got there first.")
-    sqlite_down = type(error.orig).__module__ == "sqlite3" and name == "OperationalError"
+    # SQLITE_ERROR is a wrong statement (no such column); any other code: the file cannot be worked with now.
+    sqlite_down = name == "OperationalError" and sqlite_code not in (None, sqlite3.SQLITE_ERROR)
     if error.connection_invalidated:
         return ConnectionLost(f"The database ended the connection ({name} {state}).".replace(" )", ")"))
-    unreachable = name == "OperationalError" and not state
+    unreachable = name == "OperationalError" and not state and sqlite_code is None
     if unreachable or sqlite_down or state.startswith(_DOWN):
         return StoreUnavailable(f"The database is not able to store now ({name} {state}).".replace(" )", ")"))
     return StoreError(f"The database refused ({name} {state}).".replace(" )", ")"))

@@ -2,36 +2,87 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, cast
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, cast
 
 from werkzeug.wrappers import Request
 
 from receiver.errors import CutShort, EncodedContent, TooLarge
 
 _SLICE = 64 * 1024
+_SILENCE = 60.0
+_PATIENCE = 10.0
 
 
-def read_body(request: Request, most: int) -> bytes:
+def read_body(request: Request, most: int, silence: float = _SILENCE) -> bytes:
     """The body, byte for byte, of at most ``most`` bytes.
 
     Reads the server's stream itself: werkzeug's would end quietly where the limit or the connection does. Raises
-    EncodedContent before reading, TooLarge as soon as that is known, CutShort when less came than was promised.
+    EncodedContent before reading, TooLarge as soon as that is known, CutShort when less came than was promised, or
+    nothing for ``silence`` seconds.
     """
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise EncodedContent(f"Content-Encoding {encoding[:40]} is not taken: send the XML as it is.")
-    promised = request.content_length
-    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    codings = _refuse_codings(request)
+    promised, chunked = request.content_length, "chunked" in codings
     if promised is not None and promised > most:
         raise _too_large(most)
     if promised is None and not chunked:
         return b""
-    body = _read(cast("BinaryIO", request.environ["wsgi.input"]), most if chunked or promised is None else promised)
+    with _patience(request.environ, silence):
+        body = _read(_stream(request.environ), most if chunked or promised is None else promised)
     if len(body) > most:
         raise _too_large(most)
     if not chunked and promised is not None and len(body) < promised:
         raise CutShort(f"The body ended after {len(body)} of {promised} bytes.")
     return body
+
+
+def discard(environ: Mapping[str, Any], seconds: float = _PATIENCE) -> None:
+    """Read what still comes of a body that was refused, and forget it; for use once the reply is sent.
+
+    A sender whose connection is closed while it sends sees a broken pipe, and not the reply. Gives up after
+    ``seconds``, and never raises.
+    """
+    deadline = time.monotonic() + seconds
+    with suppress(Exception):
+        while (left := deadline - time.monotonic()) > 0:
+            with _patience(environ, left):
+                if not _stream(environ).read(_SLICE):
+                    return
+
+
+def _refuse_codings(request: Request) -> set[str]:
+    """The transfer codings, when there are none that would have to be undone."""
+    content, transfer = (_codings(request, name) for name in ("Content-Encoding", "Transfer-Encoding"))
+    for name, found in (("Content-Encoding", content), ("Transfer-Encoding", transfer - {"chunked"})):
+        if found:
+            raise EncodedContent(f"{name} {', '.join(sorted(found))[:40]} is not taken: send the XML as it is.")
+    return transfer
+
+
+def _codings(request: Request, header: str) -> set[str]:
+    return {c.strip().lower() for c in request.headers.get(header, "").split(",")} - {"", "identity"}
+
+
+def _stream(environ: Mapping[str, Any]) -> BinaryIO:
+    return cast("BinaryIO", environ["wsgi.input"])
+
+
+@contextmanager
+def _patience(environ: Mapping[str, Any], seconds: float) -> Iterator[None]:
+    """Bound each wait for the sender: one that has gone silent would keep a thread for good."""
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    before = connection.gettimeout()
+    connection.settimeout(seconds)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            connection.settimeout(before)
 
 
 def _too_large(most: int) -> TooLarge:

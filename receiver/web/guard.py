@@ -16,6 +16,15 @@ from receiver.errors import AddressNotAllowed, WrongCredentials
 Network = IPv4Network | IPv6Network
 
 
+def is_usable_hash(text: str) -> bool:
+    """Whether a password can be checked against ``text``, in werkzeug's form: method, salt and hash."""
+    try:
+        check_password_hash(text, "")
+    except ValueError:
+        return False
+    return len([part for part in text.split("$", 2) if part]) == 3
+
+
 @dataclass
 class Guard:
     """One source's conditions. Without a username and without networks, only loopback addresses may push.
@@ -33,16 +42,16 @@ class Guard:
         """Raise WrongCredentials or AddressNotAllowed unless the request may push.
 
         ``forwarded`` says that the request names another address behind ``address``: it came through a proxy, whose
-        own address proves nothing of the sender.
+        own address alone proves nothing of the sender. What the request names is never believed.
         """
+        if self.username is None and forwarded:
+            raise AddressNotAllowed("Requests through a proxy need a user name and password.")
         if self.networks or self.username is None:
-            self._check_address(address, forwarded)
+            self._check_address(address)
         if self.username is not None and not self._knows(authorization):
             raise WrongCredentials("The user name or password is missing or wrong.")
 
-    def _check_address(self, address: str | None, forwarded: bool) -> None:
-        if forwarded:
-            raise AddressNotAllowed("Requests through a proxy need a user name and password.")
+    def _check_address(self, address: str | None) -> None:
         try:
             found = ip_address((address or "").partition("%")[0])
         except ValueError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
@@ -19,6 +20,15 @@ from receiver.store.store import Store
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _log = structlog.get_logger()
+
+
+@contextmanager
+def _not_at_the_cost_of_the_reply() -> Iterator[None]:
+    """Shared counts are files: one that was cleared away, or a full disk, must not turn a stored push into a no."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("not_counted", error=type(error).__name__)
 
 
 class Metrics:
@@ -45,12 +55,14 @@ class Metrics:
 
     def answered(self, source: str, receipt: Receipt, seconds: float) -> None:
         """Count a push that was answered, and how long that took."""
-        self._pushes.labels(source, receipt.kind or "unknown", receipt.outcome).inc()
-        self._seconds.labels(source).observe(seconds)
+        with _not_at_the_cost_of_the_reply():
+            self._pushes.labels(source, receipt.kind or "unknown", receipt.outcome).inc()
+            self._seconds.labels(source).observe(seconds)
 
     def turned_away(self, source: str, reason: str) -> None:
         """Count a request that was not let in, too large or cut short."""
-        self._turned_away.labels(source, reason).inc()
+        with _not_at_the_cost_of_the_reply():
+            self._turned_away.labels(source, reason).inc()
 
     def exposition(self, stored: Collector) -> bytes:
         """Everything in Prometheus's text format: all processes' counts, and what ``stored`` reads."""

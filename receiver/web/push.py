@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import InternalServerError
 
 from receiver.errors import Refused, WrongCredentials
 from receiver.fields import FieldTable
 from receiver.intake import Delivery, Intake, Receipt, Source
 from receiver.wire import Reply, refusal, wsdl
 
-from .body import read_body
+from .body import discard, read_body
 from .guard import Guard
 from .metrics import Metrics
 
 _log = structlog.get_logger()
+_RETRY_AFTER = 30
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 
@@ -46,7 +49,7 @@ def push_blueprint(
         started = time.perf_counter()
         door = doors.get(name)
         if door is None:
-            return _response(refusal(404, "There is no such source."))
+            return _unread(refusal(404, "There is no such source."))
         try:
             forwarded = any(header in request.headers for header in _FORWARDED)
             door.guard.check(request.authorization, request.remote_addr, forwarded=forwarded)
@@ -70,13 +73,20 @@ def push_blueprint(
         address = f"{public_url.rstrip('/')}/push/{name}" if public_url else request.base_url
         return Response(wsdl(table, address), content_type="text/xml; charset=utf-8")
 
+    @blueprint.errorhandler(InternalServerError)
+    def fault_of_ours(_error: InternalServerError) -> Response:
+        # Flask has logged it. Whatever was stored, a resend is harmless; a 500 could pass for a fault of the sender's.
+        response = _unread(refusal(503, "The receiver failed. Send the push again later."))
+        response.headers["Retry-After"] = str(_RETRY_AFTER)
+        return response
+
     return blueprint
 
 
 def _turned_away(door: Door, error: Refused, metrics: Metrics) -> Response:
     metrics.turned_away(door.source.name, error.reason)
     _log.warning("push_turned_away", source=door.source.name, reason=error.reason, status=error.status)
-    response = _response(refusal(error.status, str(error)))
+    response = _unread(refusal(error.status, str(error)))
     if isinstance(error, WrongCredentials):
         response.headers["WWW-Authenticate"] = 'Basic realm="DRS pushes", charset="UTF-8"'
     return response
@@ -109,3 +119,10 @@ def _answer(receipt: Receipt) -> Response:
 
 def _response(reply: Reply) -> Response:
     return Response(reply.body, status=reply.status, content_type=reply.content_type)
+
+
+def _unread(reply: Reply) -> Response:
+    """The reply to a request whose body was not read: what still comes of it is read once the reply is out."""
+    response = _response(reply)
+    response.call_on_close(partial(discard, request.environ))
+    return response

@@ -21,16 +21,15 @@ def _children(element: etree._Element, wrapper: str, item: str) -> list[etree._E
 
 
 def expand_completion(root: etree._Element) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
-    """Each booking of each order with the order (and the root) as its context.
+    """Each booking of each order with the order (and the root) as its context, then those that stand in no order.
 
     A completion without orders or bookings is itself the record; so is an order without bookings, in which case
     what is missing is said of it.
     """
     orders = _children(root, "theorders", "order")
-    if orders:
-        around: list[tuple[etree._Element, tuple[etree._Element, ...]]] = [(order, (root,)) for order in orders]
-    else:
-        around = [(root, ())]
+    around: list[tuple[etree._Element, tuple[etree._Element, ...]]] = [(order, (root,)) for order in orders]
+    if not orders or _children(root, "thebookings", "booking"):
+        around.append((root, ()))
     units: list[tuple[etree._Element, tuple[etree._Element, ...]]] = []
     for order, outer in around:
         bookings = _children(order, "thebookings", "booking")

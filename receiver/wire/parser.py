@@ -12,6 +12,7 @@ from receiver.errors import Unreadable
 from .encoding import encoding_of
 
 _SLICE = 64 * 1024
+_SNIPPET = 60
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def _pull_parser(encoding: str) -> etree.XMLPullParser:
         recover=False,
         remove_comments=True,
         remove_pis=True,
-        collect_ids=False,
+        # Not collect_ids=False: with it libxml2 opens the files that a DOCTYPE names, whatever else is said here.
     )
 
 
@@ -44,7 +45,15 @@ def _not_well_formed(error: etree.XMLSyntaxError) -> Unreadable:
     line = error.lineno
     if "Excessive depth" in str(error):
         return Unreadable("Elements are nested too deep.", reason="too_deep", line=line)
-    return Unreadable(f"Not well-formed XML: {error.msg}.", reason="not_well_formed", line=line)
+    said = " ".join(str(error.msg).split())
+    return Unreadable(f"Not well-formed XML: {said}.", reason="not_well_formed", line=line)
+
+
+def _check_name(element: etree._Element) -> None:
+    """A prefix that stands for nothing is reported by the parser only at the end; its element has no usable name."""
+    if ":" in local_name(element):
+        text = f"Not well-formed XML: the prefix of {local_name(element)[:_SNIPPET]} is not declared."
+        raise Unreadable(text, reason="not_well_formed", line=element.sourceline)
 
 
 def _sanity(body: bytes) -> None:
@@ -71,15 +80,17 @@ def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, i
             yield "end", element, depth
             depth -= 1
             continue
-        if depth == 0 and element.getroottree().docinfo.doctype:
-            raise Unreadable("A DOCTYPE is not taken: a push has none.", reason="doctype", line=1)
+        _check_name(element)
         depth, count = depth + 1, count + 1
         if depth > limits.depth:
             text = f"Elements are nested more than {limits.depth} deep."
             raise Unreadable(text, reason="too_deep", line=element.sourceline)
         if count > limits.elements:
             raise Unreadable(f"More than {limits.elements} elements.", reason="too_many_elements")
+        doctype = depth == 1 and element.getroottree().docinfo.doctype
         yield "start", element, depth
+        if doctype:  # said once the root has been seen: an envelope is answered in one
+            raise Unreadable("A DOCTYPE is not taken: a push has none.", reason="doctype", line=1)
 
 
 def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:

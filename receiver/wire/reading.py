@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -21,11 +21,15 @@ _SNIPPET = 60
 
 @dataclass
 class _Frame:
-    """An open element that is a record, or turns out to hold records."""
+    """An open element that is a record, or turns out to hold records: ``container`` by its name or by what it holds.
+
+    ``kind`` is None for an outermost element of an unknown name, which may only wrap records.
+    """
 
     element: etree._Element
-    kind: Kind
+    kind: Kind | None
     container: bool
+    opened: bool = False
 
 
 class Reading:
@@ -88,14 +92,8 @@ class Reading:
         name = local_name(element)
         if self.envelope.operation is None:
             self.envelope = replace(self.envelope, operation=name, operation_namespace=namespace(element))
-        kind = self._names.roots.get(name.lower())
-        if kind is None:
-            raise Unreadable(
-                f"The element {name[:_SNIPPET]} is not a push that is known.",
-                reason="unknown_root",
-                line=element.sourceline,
-            )
-        self._open(element, kind)
+        # Wrappers vary by site and version (facts, section 3): one of an unknown name may hold known records.
+        self._open(element, self._names.roots.get(name.lower()))
 
     def _start_inside(self, element: etree._Element) -> None:
         if not self._frames:
@@ -111,24 +109,47 @@ class Reading:
             return
         name = local_name(element).lower()
         kind = self._names.roots.get(name)
-        if kind is not None and (kind == frame.kind or frame.container):
-            frame.container = True
+        if kind is not None and (kind == frame.kind or frame.kind is None or frame.container):
+            frame.container = frame.opened = True
             self._open(element, kind)
+        elif frame.kind is None:
+            raise _unknown_root(frame.element)
         elif frame.container and self._names.inner.get(name) == frame.kind:
+            frame.opened = True
             self._open(element, frame.kind)
 
-    def _open(self, element: etree._Element, kind: Kind) -> None:
+    def _open(self, element: etree._Element, kind: Kind | None) -> None:
         self._held = 0
         self._frames.append(_Frame(element, kind, local_name(element).lower() in self._names.containers))
 
     def _end_frame(self) -> Iterator[Record]:
         frame = self._frames.pop()
-        if not frame.container:
-            for element, context in _units(frame):
-                self._position += 1
-                line = int(element.sourceline or 0)
-                yield Record(frame.kind, self._position, line, element, context)
+        if frame.kind is None:
+            if not frame.opened:
+                raise _unknown_root(frame.element)
+            return
+        if self._frames:
+            yield from self._strays(frame.kind, frame.element.itersiblings(preceding=True))
+        if frame.opened:
+            yield from self._strays(frame.kind, frame.element)
+        # A container that holds something, and no record, is judged as one: it may say something.
+        if not frame.opened and (not frame.container or len(frame.element)):
+            for element, context in _units(frame.element, frame.kind):
+                yield self._record(frame.kind, element, context)
         self._release(frame.element)
+
+    def _record(
+        self, kind: Kind, element: etree._Element, context: tuple[etree._Element, ...] = (), *, stray: bool = False
+    ) -> Record:
+        self._position += 1
+        return Record(kind, self._position, int(element.sourceline or 0), element, context, stray)
+
+    def _strays(self, kind: Kind, elements: Iterable[etree._Element]) -> Iterator[Record]:
+        """Elements among records that are none, and hold elements of their own: nothing that may say something is
+        passed over with a yes. Records that were released are empty by then."""
+        found = sorted((e for e in elements if len(e)), key=lambda e: e.sourceline or 0)
+        for element in found:
+            yield self._record(kind, element, stray=True)
 
     @staticmethod
     def _release(element: etree._Element) -> None:
@@ -140,10 +161,17 @@ class Reading:
                 parent.remove(before)
 
 
-def _units(frame: _Frame) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
-    if frame.kind is Kind.COMPLETION:
-        return expand_completion(frame.element)
-    return [(frame.element, ())]
+def _units(element: etree._Element, kind: Kind) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
+    if kind is Kind.COMPLETION:
+        return expand_completion(element)
+    return [(element, ())]
+
+
+def _unknown_root(element: etree._Element) -> Unreadable:
+    name = local_name(element)[:_SNIPPET]
+    return Unreadable(
+        f"The element {name} is not a push that is known.", reason="unknown_root", line=element.sourceline
+    )
 
 
 def form_of(envelope: Envelope) -> str:

@@ -119,7 +119,7 @@ def _form_c(*bookings: str) -> str:
 
 def test_form_c_with_fifty_bookings_one_invalid(receiver: Receiver) -> None:
     changes = {"planningWindowStart": "02-JUL-2021 08:00", "changedDate": "27-MAY-2021 14:21:01"}
-    bookings = [record(CONFIRMATION, bookingId=str(n), **changes) for n in range(1, 51)]
+    bookings = [record({**CONFIRMATION, **changes}, bookingId=str(n)) for n in range(1, 51)]
     bookings[16] = bookings[16].replace("<planningWindowStart>02-JUL", "<planningWindowStart>31-JUN")
     bookings = [b + element("BookingCodes", element("BookingCode", fields(CODE))) for b in bookings]
     answer = receiver.push(_form_c(*bookings))
@@ -206,7 +206,7 @@ def test_a_cancellation_with_only_the_vendors_fields(receiver: Receiver) -> None
 def test_plural_containers_and_mixed_kinds_of_wrapper(receiver: Receiver) -> None:
     absences = unavailability() + unavailability(ResourceId="W124")
     assert receiver.push(element("unavailabilities", absences)).said("status") == "success"
-    inner = element("unavailabilityNotification", element("unavailability", record({"ResourceId": "W125"}, **_PERIOD)))
+    inner = element("unavailabilityNotification", element("unavailability", record({"ResourceId": "W125", **_PERIOD})))
     assert receiver.push(soap(inner)).said("status") == "success"
     assert receiver.push(element("bookingCancellations", cancellation(bookingId="7"))).said("status") == "success"
     found = receiver.rows("SELECT resource_id FROM v1_unavailabilities ORDER BY resource_id")
@@ -216,3 +216,24 @@ def test_plural_containers_and_mixed_kinds_of_wrapper(receiver: Receiver) -> Non
 
 
 _PERIOD = {"PeriodStart": "02-JUL-2021 08:00", "PeriodEnd": "02-JUL-2021 16:00"}
+
+
+def test_a_wrapper_of_an_unknown_name(receiver: Receiver) -> None:
+    wrapped = soap(f'<w:send xmlns:w="urn:site">{confirmation()}</w:send>')
+    answer = receiver.push(wrapped)
+    assert (answer.status, answer.said("status")) == (200, "success")
+    assert answer.tree.xpath("//*[local-name() = 'sendResponse']")
+    assert receiver.booking("731904")["status"] == "confirmed"
+    for unknown in ("<send/>", f"<send>{element('other', fields(CODE))}</send>", f"<send><x/>{confirmation()}</send>"):
+        assert receiver.push(unknown).status == 400
+
+
+def test_an_element_that_is_no_record_among_records_is_held(receiver: Receiver) -> None:
+    stray = element("bookingAmendment", record(CONFIRMATION, bookingId="2"))
+    answer = receiver.push(element("bookingConfirmations", confirmation(bookingId="1") + stray + "<sent>now</sent>"))
+    assert (answer.status, answer.said("status")) == (200, "success")
+    assert "1 of 2 records held" in str(answer.said("errorMsg"))
+    assert "bookingAmendment" in str(answer.said("errorMsg"))
+    assert [b["booking_id"] for b in receiver.rows("SELECT booking_id FROM v1_bookings")] == ["1"]
+    held = receiver.one("SELECT position, problems FROM v1_notifications WHERE status = 'held'")
+    assert (held["position"], [p["code"] for p in held["problems"]]) == (2, ["unknown_record"])

@@ -39,8 +39,13 @@ def test_the_same_twice_a_newer_and_a_late_older_one(receiver: Receiver) -> None
         "stored",
         "duplicate",
     ]
-    moved = {"planningWindowStart": "2021-07-05T12:00:00", "planningWindowEnd": "2021-07-05T16:00:00"}
-    receiver.push(confirmation(changedDate="2021-05-28T10:00:00", bookingReason="Tenant changed", **moved))
+    moved = confirmation(
+        changedDate="2021-05-28T10:00:00",
+        bookingReason="Tenant changed",
+        planningWindowStart="2021-07-05T12:00:00",
+        planningWindowEnd="2021-07-05T16:00:00",
+    )
+    receiver.push(moved)
     receiver.push(confirmation(changedDate="2021-05-27T18:00:00", planningWindowStart="2021-07-03T08:00:00"))
     assert _statuses(receiver) == [
         ("confirmation", "applied"),

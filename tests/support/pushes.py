@@ -82,8 +82,8 @@ def confirmation(*, codes: Sequence[Fields] = (), **changes: str | None) -> str:
 
 
 def cancellation(**changes: str | None) -> str:
-    return element("bookingCancellation", record(CANCELLATION, **changes))
+    return element("bookingCancellation", fields({**CANCELLATION, **changes}))
 
 
 def unavailability(**changes: str | None) -> str:
-    return element("unavailability", record(UNAVAILABILITY, **changes))
+    return element("unavailability", fields({**UNAVAILABILITY, **changes}))

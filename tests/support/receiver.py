@@ -45,7 +45,7 @@ class Answer:
         """The text of the first element of that local name, e.g. ``status`` or ``errorMsg``."""
         found = self.tree.xpath("//*[local-name() = $name]", name=name)
         assert isinstance(found, list)
-        return str(found[0].text) if found else None  # type: ignore[union-attr]
+        return str(found[0].text) if found else None
 
 
 @dataclass

@@ -1,0 +1,20 @@
+"""The receiver's own processes, as the machine lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .receiver import Receiver
+
+
+def workers(receiver: Receiver) -> set[int]:
+    """Ids of the processes that the receiver's first process has started and that have not ended."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == receiver.pid and state != "Z":
+            found.add(int(stat.parent.name))
+    return found
