@@ -36,8 +36,8 @@ class Canonical:
 
     ``values``: what was sent by canonical name, None where it was empty, lists of mappings for groups. Unknown elements
     stand among them under the names they came with; those beside a list's items under the list's name and theirs
-    (``theBookingCodes/count``), text in the place of a group likewise (``theBookingCodes/text()``). ``document`` is what
-    the XSD describes. ``unknown`` lists the paths of unknown elements, ``lines`` the line of each path.
+    (``theBookingCodes/count``), text in the place of a group likewise (``theBookingCodes/text()``). ``document`` is
+    what the XSD describes. ``unknown`` lists the paths of unknown elements, ``lines`` the line of each path.
     """
 
     kind: Kind

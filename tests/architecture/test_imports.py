@@ -38,12 +38,11 @@ LIBRARIES: dict[str, tuple[set[str], dict[str, set[str]]]] = {
             # The transaction is the corridor's: it hands its connection on, and does nothing else with it.
             "intake/work.py": {"Connection"},
             "intake/settling.py": {"Connection"},
-            # Commands that work on the database itself tell its errors in our words.
-            "cli/migrate.py": {"SQLAlchemyError"},
-            "cli/serve.py": {"SQLAlchemyError"},
+            # Commands that work on the database at once tell its errors in our words, in one place.
+            "cli/database.py": {"Engine", "SQLAlchemyError"},
         },
     ),
-    "alembic": ({"store"}, {"cli/serve.py": {"CommandError"}}),
+    "alembic": ({"store"}, {"cli/database.py": {"CommandError"}}),
     "psycopg": (set(), {}),
     "sqlite3": ({"store"}, {}),
     "flask": ({"web", "app"}, {}),

@@ -171,6 +171,32 @@ def test_a_plural_container_with_the_fields_themselves_is_the_record() -> None:
     assert one(element("bookingCancellations", CANCELLED)) == {"bookingId": "1", "primaryOrderNumber": "A1"}
 
 
+def test_a_wrapper_of_an_unknown_name_may_hold_known_records() -> None:
+    inner = element("bookingCancellation", CANCELLED) * 2
+    for body in (f"<Message>{inner}</Message>", soap(f'<x:send xmlns:x="urn:x">{inner}</x:send>')):
+        assert kinds(body) == [Kind.CANCELLATION] * 2
+    assert read(f"<Message>{inner}</Message>".encode())[0].operation == "Message"
+
+
+@pytest.mark.parametrize("body", ["<Message/>", "<Message>x</Message>", "<Message><x/></Message>", "<a><b>{}</b></a>"])
+def test_a_wrapper_of_an_unknown_name_alone_is_no_push(body: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        values_of(body.format(element("bookingCancellation", CANCELLED)).encode())
+    assert caught.value.reason == "unknown_root"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_what_stands_among_records_and_is_none_is_told_in_its_place(before: int) -> None:
+    """An element that only looks like a record must not be passed over; a simple value beside them may be."""
+    known = element("bookingCancellation", CANCELLED)
+    odd = "<bookingCancelation><bookingId>9</bookingId></bookingCancelation><count>3</count>"
+    body = element("bookingCancellations", known * before + odd + known * (2 - before))
+    found = [(r.position, r.stray) for r in Reading(body.encode(), NAMES, Limits()).records()]
+    assert found == [(n, n == before + 1) for n in (1, 2, 3)]
+    valid = [judge().judge(r).valid for r in Reading(body.encode(), NAMES, Limits()).records()]
+    assert valid == [n != before for n in range(3)]
+
+
 # Limits, and what is not a push
 
 
