@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from receiver.errors import SettingsError
 from receiver.fields import Kind, field_table
 from receiver.messages import Action, OnInvalid
+from receiver.wire import RootNames
 
 
 class LogLevel(StrEnum):
@@ -49,6 +50,18 @@ def _canonical_names() -> set[str]:
     return own | {f.name for g in table.groups.values() for f in g.fields}
 
 
+def _root_alias(name: str) -> str:
+    if name.lower() in RootNames.of(field_table()).roots:
+        raise ValueError(f"{name!r} is a root that is known already and keeps its meaning")
+    return name
+
+
+def _field_alias(name: str) -> str:
+    if name.lower() in {n.lower() for n in _canonical_names()}:
+        raise ValueError(f"{name!r} is a field that is known already and keeps its meaning")
+    return name
+
+
 def _network(text: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(text), strict=False)
@@ -58,6 +71,8 @@ def _network(text: object) -> IPv4Network | IPv6Network:
 
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
+RootAlias = Annotated[str, AfterValidator(_root_alias)]
+FieldAlias = Annotated[str, AfterValidator(_field_alias)]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -80,8 +95,8 @@ class SourceSettings(BaseModel):
     allow_from: tuple[Network, ...] = ()
     on_invalid: OnInvalid = OnInvalid.REFUSE
     required: tuple[FieldName, ...] = ()
-    roots: dict[str, Kind] = Field(default_factory=dict)
-    fields: dict[str, FieldName] = Field(default_factory=dict)
+    roots: dict[RootAlias, Kind] = Field(default_factory=dict)
+    fields: dict[FieldAlias, FieldName] = Field(default_factory=dict)
     actions: dict[str, Action] = Field(default_factory=dict)
     outcomes: Outcomes = Outcomes()
 
@@ -111,7 +126,7 @@ class Environment(BaseSettings):
     threads: int = Field(default=8, ge=1, le=256)
     request_timeout: int = Field(default=60, ge=1)
     graceful_timeout: int = Field(default=30, ge=1)
-    public_url: str | None = None
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_level: LogLevel = LogLevel.INFO
 
 
@@ -141,9 +156,10 @@ def environment_names() -> dict[str, object]:
 def _one_line(error: ValidationError, prefix: str) -> str:
     said = []
     for e in error.errors():
-        where = ".".join(str(part) for part in e["loc"])
+        where = ".".join(str(part) for part in e["loc"] if part != "[key]")
         name = f"RECEIVER_{where.upper()}" if not prefix else f"{prefix}: {where}"
-        said.append(f"{name}: {e['msg'].removeprefix('Value error, ')}")
+        text = e["msg"].removeprefix("Value error, ").replace("a valid tuple", 'a list, e.g. ["CO"]')
+        said.append(f"{name}: {text}")
     return "; ".join(said)
 
 

@@ -52,7 +52,10 @@ def _as_json(name: str, found: Explanation) -> dict[str, Any]:
 
 
 def _say(name: str, found: Explanation) -> None:
-    click.secho(f"{name}: {found.form or 'unreadable'}, {len(found.records)} records", bold=True)
+    click.secho(
+        f"{name}: {found.form or 'unreadable'}, {len(found.records)} record{'' if len(found.records) == 1 else 's'}",
+        bold=True,
+    )
     for record in found.records:
         _say_record(record)
     if found.unreadable is not None:

@@ -14,8 +14,8 @@ _FOURTH = "(0[48]|[2468][048]|[13579][26])"
 _LEAP_YEAR = f"([0-9]{{2}}{_FOURTH}|{_FOURTH}00)"
 _MINUTES = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _SHORT_TIME = f"({_MINUTES}(:[0-5][0-9])?|24:00(:00)?)"
-_ISO_TIME = f"({_MINUTES}:[0-5][0-9](\\.[0-9]+)?|24:00:00(\\.0+)?)"
-_ZONE = "(Z|[+\\-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
+_ISO_TIME = f"({_MINUTES}(:[0-5][0-9](\\.[0-9]+)?)?|24:00(:00(\\.0+)?)?)"
+_ZONE = "(Z|[+\\-]((0[0-9]|1[0-3]):?[0-5][0-9]|14:?00))?"
 
 
 def month_numbers() -> dict[str, int]:
@@ -63,7 +63,7 @@ def _iso_date() -> str:
 
 
 def iso_datetime() -> str:
-    """``2021-05-27T14:21:01``, with a fraction, ``Z`` or an offset where sent."""
+    """``2021-05-27T14:21:01``, seconds optional, with a fraction, ``Z`` or an offset where sent."""
     return f"{_iso_date()}T{_ISO_TIME}{_ZONE}"
 
 

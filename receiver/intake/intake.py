@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
 
 import structlog
@@ -102,7 +103,7 @@ class Intake:
         batches = _batches(self._judged(source, reading.records()))
         first = next(batches, ())
         with self._store.transaction() as connection:
-            arrival = Arrival(draft.push_id, draft.received_at, draft.received_at)
+            arrival = Arrival(draft.push_id, draft.sha256, draft.received_at, draft.received_at)
             before = notifications.held_of_same_bytes(connection, tables, source.name, draft.sha256)
             settling = Settling(connection, tables, self._table, source, arrival, before, self._new_id)
             settling.settle(first)
@@ -128,8 +129,8 @@ class Intake:
         for _ in range(_RACES):
             try:
                 with self._store.transaction() as connection:
-                    before = notifications.held_of_push(connection, tables, push_id)
-                    arrival = Arrival(push_id, received_at, self._now(), is_new=False)
+                    before = notifications.of_push(connection, tables, push_id)
+                    arrival = Arrival(push_id, _digest(body), received_at, self._now(), is_new=False)
                     settling = Settling(connection, tables, self._table, source, arrival, before, self._new_id)
                     records = Reading(body, source.names, self._limits).records()
                     for batch in _batches(self._judged(source, records)):
@@ -196,9 +197,13 @@ class _Draft:
     def envelope(self) -> Envelope:
         return self.reading.envelope if self.reading is not None else Envelope()
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        return hashlib.sha256(self.delivery.body).hexdigest()
+        return _digest(self.delivery.body)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _batches(judged: Iterable[Notification]) -> Iterator[tuple[Notification, ...]]:

@@ -86,7 +86,7 @@ def message_of(tally: Tally, outcome: Outcome) -> str | None:
     if outcome is Outcome.DUPLICATE and tally.first_heard is not None:
         said.append(f"Received before, on {tally.first_heard.strftime('%Y-%m-%dT%H:%M:%SZ')}.")
     if tally.all_held:
-        records = f"{tally.all_held} of {tally.records} records" if tally.records > 1 else "The record"
+        records = f"{tally.all_held} of {tally.records} records are" if tally.records > 1 else "The record is"
         said.append(f"{records} held for review: {_problems(tally)}")
     return " ".join(said) or None
 

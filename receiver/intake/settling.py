@@ -26,12 +26,13 @@ from .work import Work, read_work, write_work
 
 @dataclass(frozen=True)
 class Arrival:
-    """The delivery that records came in: its id, when it came, and when this is written (UTC).
+    """The delivery that records came in: its id, its bytes' digest, when it came, and when this is written (UTC).
 
     ``is_new`` is False when stored bytes are walked again: then repeats are no deliveries.
     """
 
     push_id: str
+    sha256: str
     received_at: datetime
     recorded_at: datetime
     is_new: bool = True
@@ -49,7 +50,8 @@ class _Place:
 class Settling:
     """Settles the batches of one push inside one transaction.
 
-    ``held_before`` are held notifications by position that the same bytes brought earlier.
+    ``before`` are stored notifications by position: those that the same bytes brought earlier and that are still held,
+    or, when a stored delivery is walked again, all that it brought.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class Settling:
         table: FieldTable,
         source: Source,
         arrival: Arrival,
-        held_before: dict[int, Known],
+        before: dict[int, Known],
         new_id: Callable[[], object],
     ) -> None:
         self._connection, self._tables, self._table = connection, tables, table
-        self._source, self._arrival, self._held_before = source, arrival, held_before
+        self._source, self._arrival, self._before = source, arrival, before
         self._new_id = new_id
         self._fold = BookingFold(table)
         self._log = ChangeLog(connection, tables)
@@ -74,7 +76,10 @@ class Settling:
         work = read_work(self._connection, self._tables, self._source.name, batch)
         for notification in batch:
             self.tally.kind = self.tally.kind or notification.kind
-            if not notification.valid:
+            settled = self._settled(notification)
+            if settled is not None:
+                self._repeat(work, notification, settled)
+            elif not notification.valid:
                 self._hold(work, notification)
             elif notification.kind is Kind.UNAVAILABILITY:
                 self._absence(work, notification)
@@ -95,10 +100,18 @@ class Settling:
         place = _Place(str(self._new_id()), self._arrival.received_at, None)
         self._keep(work, notification, notification.content_key, NotificationStatus.HELD, place)
 
+    def _settled(self, notification: Notification) -> Known | None:
+        """What this very record of a stored delivery has become, as long as it still says the same."""
+        before = self._before.get(notification.position)
+        if before is None or before.status is NotificationStatus.HELD:
+            return None
+        return before if before.content_key == notification.content_key else None
+
     def _waiting(self, notification: Notification, same: Sequence[Known]) -> Known | None:
         """The held notification that this is a delivery of: the same content, or the same place in the same bytes."""
         held = next((k for k in same if k.status is NotificationStatus.HELD), None)
-        return held or self._held_before.get(notification.position)
+        before = self._before.get(notification.position)
+        return held or (before if before is not None and before.status is NotificationStatus.HELD else None)
 
     def _repeat(self, work: Work, notification: Notification, of: Known) -> None:
         if notification.valid:
@@ -125,7 +138,15 @@ class Settling:
                 return key, known
             if state is not None and state.applied_key == notification.content_key and known.id == state.applied_id:
                 return key, known
+        if settled and not dated and state is not None and self._came_with_these_bytes(state.applied_id):
+            return key, settled[-1]
         return key, None
+
+    def _came_with_these_bytes(self, notification_id: str | None) -> bool:
+        """Whether what was applied last came in an earlier delivery of this very push: then nothing else has been."""
+        if notification_id is None:
+            return False
+        return notifications.came_in_bytes(self._connection, self._tables, notification_id, self._arrival.sha256)
 
     def _place(self, notification: Notification, same: Sequence[Known]) -> _Place:
         held = self._waiting(notification, same)
@@ -142,7 +163,7 @@ class Settling:
         same[:] = [k for k in same if k.id != place.id]
         same.append(Known(place.id, n.content_key, key, status, place.received_at))
         if place.held is not None:
-            self._held_before.pop(n.position, None)
+            self._before.pop(n.position, None)
             if self._arrival.is_new:
                 work.repeats[n.position] = place.id
 

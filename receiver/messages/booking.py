@@ -14,6 +14,8 @@ from .rules import Rules
 from .typed import Columns, columns, entries
 
 _RANK = {Kind.CONFIRMATION: 0, Kind.CANCELLATION: 1, Kind.COMPLETION: 2}
+# Undated events have the time of their arrival, and among themselves the order they stood in.
+_UNDATED = 3
 _CODES = "theBookingCodes"
 # A completion's order says these of the booking where the booking itself does not: order column -> booking column.
 _FROM_ORDER = {
@@ -45,8 +47,8 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Order:
-    """The order of a booking's events: event time, then confirmation before cancellation before completion (the
-    vendor's times have seconds only), then arrival. All times are UTC."""
+    """The order of a booking's events: event time, then of dated ones confirmation before cancellation before
+    completion (the vendor's times have seconds only), then arrival, then place in the push. All times are UTC."""
 
     event_at: datetime
     rank: int
@@ -119,7 +121,7 @@ def booking_event(
     kind, zone, values = heard.kind, rules.zone, heard.values
     entry = table.kinds[kind]
     dated = heard.changed_at is not None
-    order = Order(heard.changed_at or received_at, _RANK[kind], received_at, notification_id)
+    order = Order(heard.changed_at or received_at, _RANK[kind] if dated else _UNDATED, received_at, notification_id)
     fields = columns(values, entry, zone)
     codes = entries(values, entry.group(_CODES), zone) if entry.has_group(_CODES) else None
     kept = None if codes is None else tuple({k: v for k, v in c.items() if v is not None} for c in codes)
@@ -194,9 +196,10 @@ class BookingFold:
 
     @staticmethod
     def is_overtaken(state: Booking, event: BookingEvent) -> bool:
-        """Whether ``event`` is an undated confirmation that the only cancellation known came before."""
-        undated = event.kind is Kind.CONFIRMATION and not event.dated
-        return undated and state.cancelled_at is not None and not state.ever_confirmed
+        """Whether ``event`` is an undated confirmation that came after the booking, never confirmed, was cancelled."""
+        if event.kind is not Kind.CONFIRMATION or event.dated or state.ever_confirmed or state.last is None:
+            return False
+        return state.cancelled_at is not None and state.last.received_at <= event.order.received_at
 
     def fold(self, empty: Booking, events: Iterable[BookingEvent]) -> Booking:
         """The state after all ``events``, whatever order they are given in."""
@@ -212,14 +215,13 @@ def booking_change(before: Booking | None, after: Booking) -> Change | None:
         return None
     if before is None and after.status is BookingStatus.CONFIRMED:
         return Change.CREATED
-    settled = {BookingStatus.CANCELLED: Change.CANCELLED, BookingStatus.COMPLETED: Change.COMPLETED}
-    if after.status in settled and (before is None or before.status is not after.status or _settled(before, after)):
-        return settled[after.status]
+    if after.status is BookingStatus.CANCELLED:
+        again = before is not None and before.status is after.status and before.cancelled_at == after.cancelled_at
+        return Change.UPDATED if again else Change.CANCELLED
+    if after.status is BookingStatus.COMPLETED:
+        again = before is not None and before.status is after.status and before.completed_at == after.completed_at
+        return Change.UPDATED if again else Change.COMPLETED
     return Change.UPDATED
-
-
-def _settled(before: Booking, after: Booking) -> bool:
-    return (before.cancelled_at, before.completed_at) != (after.cancelled_at, after.completed_at)
 
 
 def _shown(state: Booking) -> tuple[object, ...]:

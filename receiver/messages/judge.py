@@ -115,8 +115,10 @@ class Judge:
     def _missing(self, found: Canonical) -> Iterator[Finding]:
         """Fields that this source must send beyond what identifies, where the kind has them."""
         has = {f.name for f in self._table.kinds[found.kind].fields}
+        order = found.values.get("theOrder")
+        around = order if isinstance(order, dict) else {}
         for name in self.rules.required:
-            if name in has and found.values.get(name) in (None, ""):
+            if name in has and found.values.get(name) is None and around.get(name) is None:
                 setting = f"[sources.{self.rules.source}] required"
                 yield Finding(name, "required", f"{name} is missing, and this source requires it.", setting=setting)
 

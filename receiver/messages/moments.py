@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from receiver.fields.patterns import month_numbers
 
-_OFFSET = r"[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)"
-_ISO = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T(\d{{2}}):(\d{{2}}):(\d{{2}})(?:\.(\d+))?(Z|{_OFFSET})?", re.ASCII)
+_OFFSET = r"[+-](?:(?:0\d|1[0-3]):?[0-5]\d|14:?00)"
+_ISO = re.compile(
+    rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T(\d{{2}}):(\d{{2}})(?::(\d{{2}})(?:\.(\d+))?)?(Z|{_OFFSET})?", re.ASCII
+)
 _VENDOR = re.compile(r"(\d{2})-([A-Za-z]{3})-(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{2})/(\d{2})/(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 
@@ -64,7 +66,7 @@ def _wall(text: str) -> tuple[datetime, int, str | None] | None:
 def _offset(zone: str) -> timezone:
     if zone == "Z":
         return UTC
-    minutes = int(zone[1:3]) * 60 + int(zone[4:6])
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
     return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
 
 

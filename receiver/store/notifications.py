@@ -88,13 +88,20 @@ def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha2
     return {row.position: _known(row) for row in connection.execute(query)}
 
 
-def held_of_push(connection: Connection, tables: Tables, push_id: str) -> dict[int, Known]:
-    """The held notifications that one delivery brought, by position."""
-    n = tables.notifications
-    query = select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at, n.c.position).where(
-        n.c.push_id == push_id, n.c.status == NotificationStatus.HELD
-    )
-    return {row.position: _known(row) for row in connection.execute(query)}
+def of_push(connection: Connection, tables: Tables, push_id: str) -> dict[int, Known]:
+    """The notifications that one delivery brought or repeated, by position."""
+    n, r = tables.notifications, tables.repeats
+    wanted = (n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at)
+    brought = select(*wanted, n.c.position).where(n.c.push_id == push_id)
+    repeated = select(*wanted, r.c.position).join(r, r.c.notification_id == n.c.id).where(r.c.push_id == push_id)
+    return {row.position: _known(row) for query in (repeated, brought) for row in connection.execute(query)}
+
+
+def came_in_bytes(connection: Connection, tables: Tables, notification_id: str, sha256: str) -> bool:
+    """Whether a stored notification was brought by a delivery of exactly these bytes."""
+    n, p = tables.notifications, tables.pushes
+    query = select(n.c.id).join(p, p.c.id == n.c.push_id).where(n.c.id == notification_id, p.c.sha256 == sha256)
+    return connection.scalar(query) is not None
 
 
 def history(connection: Connection, tables: Tables, source: str, booking_id: str) -> list[Heard]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+
+from receiver.errors import StoreUnavailable
 
 from . import migrations
 from .store import Store, failure
@@ -19,6 +22,17 @@ class Readiness:
         """Raise StoreUnavailable while the database cannot be reached, BehindMigrations while it is behind."""
         try:
             at = migrations.current(self._store.engine)
+            read_only = self._reads_only()
         except SQLAlchemyError as error:
             raise failure(error) from error
+        if read_only:
+            raise StoreUnavailable("The database takes no writes now.")
         migrations.require(at, self._needed)
+
+    def _reads_only(self) -> bool:
+        """Whether this server takes no writes: a standby, or one set to read only."""
+        engine = self._store.engine
+        if engine.dialect.name != "postgresql":
+            return False
+        with engine.connect() as connection:
+            return bool(connection.scalar(text("SHOW transaction_read_only")) == "on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,6 +56,16 @@ def soap_of(root: etree._Element) -> Soap | None:
             reason="soap_version",
             line=root.sourceline,
         ) from None
+
+
+_OPENING = re.compile(rb"<(?:[\w.\-]+:)?Envelope\b[^>]*")
+
+
+def soap_by_look(body: bytes) -> Soap | None:
+    """The SOAP version that bytes seem to be in when their encoding keeps them from being parsed; None when unsure."""
+    opening = _OPENING.search(body[:4096].replace(b"\0", b""))
+    found = [soap for soap in Soap if opening is not None and soap.value.encode() in opening.group()]
+    return found[0] if len(found) == 1 else None
 
 
 def check_header(header: etree._Element, soap: Soap) -> None:

@@ -45,7 +45,11 @@ def _not_well_formed(error: etree.XMLSyntaxError) -> Unreadable:
     line = error.lineno
     if "Excessive depth" in str(error):
         return Unreadable("Elements are nested too deep.", reason="too_deep", line=line)
+    if "XML_PARSE_HUGE" in str(error):
+        return Unreadable("One text or attribute is longer than 10 MB.", reason="too_long", line=line)
     said = " ".join(str(error.msg).split())
+    if said == "no element found":
+        said = "it ends too early, or uses an entity that is not declared"
     return Unreadable(f"Not well-formed XML: {said}.", reason="not_well_formed", line=line)
 
 

@@ -11,7 +11,7 @@ from receiver.errors import Unreadable
 from receiver.fields import Kind
 
 from .completion import expand_completion
-from .envelope import Envelope, Soap, check_header, soap_of
+from .envelope import Envelope, Soap, check_header, soap_by_look, soap_of
 from .names import RootNames
 from .parser import Limits, events, local_name, namespace
 from .record import Record
@@ -48,7 +48,7 @@ class Reading:
     def records(self) -> Iterator[Record]:
         """The push's records in document order. Raises Unreadable, also after some records were yielded."""
         payload_depth, bodies = 1, 0
-        for event, element, depth in events(self._body, self._limits):
+        for event, element, depth in self._events():
             if event == "start":
                 if depth == 1:
                     soap = soap_of(element)
@@ -68,6 +68,15 @@ class Reading:
                 yield from self._end_frame()
         if self.envelope.operation is None:
             raise Unreadable("The SOAP Body is missing or holds no element.", reason="empty_body")
+
+    def _events(self) -> Iterator[tuple[str, etree._Element, int]]:
+        try:
+            yield from events(self._body, self._limits)
+        except Unreadable:
+            if self.envelope.soap is None and self.envelope.operation is None:
+                # Nothing was parsed, yet what came in an envelope is answered in one.
+                self.envelope = Envelope(soap_by_look(self._body))
+            raise
 
     def _envelope_part(self, element: etree._Element, bodies: int) -> int:
         """1 if the envelope's child is its Body, 0 if its Header."""
@@ -114,8 +123,8 @@ class Reading:
             self._open(element, kind)
         elif frame.kind is None:
             raise _unknown_root(frame.element)
-        elif frame.container and self._names.inner.get(name) == frame.kind:
-            frame.opened = True
+        elif self._names.inner.get(name) == frame.kind:
+            frame.container = frame.opened = True
             self._open(element, frame.kind)
 
     def _open(self, element: etree._Element, kind: Kind | None) -> None:

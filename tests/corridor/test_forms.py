@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import StartReceiver
 from tests.support.pushes import (
     BACKGROUND,
     CODE,
@@ -164,9 +165,9 @@ def _form_b(outcome: str) -> str:
     return soap(element("completedBooking", element("theOrders", order(1) + order(2))))
 
 
-def test_form_b_completes_each_booking_of_each_order(database_url: str, start_receiver: object) -> None:
+def test_form_b_completes_each_booking_of_each_order(database_url: str, start_receiver: StartReceiver) -> None:
     config = '[sources.drs.outcomes]\nsuccess = ["CO"]\n'
-    receiver: Receiver = start_receiver(database_url, config=config)  # type: ignore[operator]
+    receiver = start_receiver(database_url, config=config)
     answer = receiver.push(_form_b("REFUSAL"))
     assert (answer.status, answer.said("status"), answer.said("errorMsg")) == (200, "success", None)
     bookings = receiver.rows("SELECT * FROM v1_bookings ORDER BY booking_id")
@@ -232,8 +233,26 @@ def test_an_element_that_is_no_record_among_records_is_held(receiver: Receiver) 
     stray = element("bookingAmendment", record(CONFIRMATION, bookingId="2"))
     answer = receiver.push(element("bookingConfirmations", confirmation(bookingId="1") + stray + "<sent>now</sent>"))
     assert (answer.status, answer.said("status")) == (200, "success")
-    assert "1 of 2 records held" in str(answer.said("errorMsg"))
+    assert "1 of 2 records are held" in str(answer.said("errorMsg"))
     assert "bookingAmendment" in str(answer.said("errorMsg"))
     assert [b["booking_id"] for b in receiver.rows("SELECT booking_id FROM v1_bookings")] == ["1"]
     held = receiver.one("SELECT position, problems FROM v1_notifications WHERE status = 'held'")
     assert (held["position"], [p["code"] for p in held["problems"]]) == (2, ["unknown_record"])
+
+
+def test_codes_that_stand_in_the_record_itself(receiver: Receiver) -> None:
+    codes = element("bookingCode", fields(CODE)) + element("bookingCode", fields(CODE))
+    receiver.push(element("bookingConfirmation", fields(CONFIRMATION) + codes))
+    assert len(receiver.rows(_CODES)) == 2
+
+
+def test_a_sites_own_name_for_form_c(database_url: str, start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(database_url, config='[sources.drs.roots]\nJobs = "confirmation"\n')
+    bookings = "".join(element("Booking", record(CONFIRMATION, bookingId=str(n))) for n in (1, 2))
+    assert receiver.push(element("Jobs", bookings)).said("status") == "success"
+    assert receiver.one("SELECT count(*) AS n FROM v1_bookings")["n"] == 2
+
+
+def test_a_required_contract_may_stand_in_the_order(database_url: str, start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(database_url, config='[sources.drs]\nrequired = ["contract"]\n')
+    assert receiver.push(_form_b("CO")).said("status") == "success"

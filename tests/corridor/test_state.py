@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.support.pushes import CODE, cancellation, confirmation, element, fields, record
+from tests.conftest import StartReceiver
+from tests.support.pushes import CODE, SOAP11, cancellation, confirmation, element, fields, record
 from tests.support.receiver import Receiver
 
 
@@ -191,8 +192,8 @@ def test_times_that_a_clock_change_makes_odd(receiver: Receiver) -> None:
     assert receiver.booking("2")["target_date"] == datetime(2021, 10, 31, 0, 30, tzinfo=UTC)
 
 
-def test_the_same_on_a_host_in_any_time_zone(database_url: str, start_receiver: object) -> None:
-    receiver: Receiver = start_receiver(database_url, env={"TZ": "Pacific/Auckland"})  # type: ignore[operator]
+def test_the_same_on_a_host_in_any_time_zone(database_url: str, start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(database_url, env={"TZ": "Pacific/Auckland"})
     receiver.push(confirmation())
     booking = receiver.booking("731904")
     assert booking["planning_window_start"] == datetime(2021, 7, 2, 7, 0, tzinfo=UTC)
@@ -204,3 +205,42 @@ def test_odd_but_valid_is_stored_with_a_warning(receiver: Receiver) -> None:
     heard = receiver.one("SELECT * FROM v1_notifications")
     assert {w["code"] for w in heard["warnings"]} == {"ends_before_start", "out_of_range_time"}
     assert receiver.booking("731904")["target_date"] is None
+
+
+def test_an_undated_confirmation_outlives_an_older_cancellation(receiver: Receiver) -> None:
+    receiver.push(confirmation(changedDate=None))
+    receiver.push(cancellation(changedDate="2021-06-02T10:00:00"))
+    assert receiver.booking("731904")["status"] == "confirmed"
+    assert _statuses(receiver) == [("confirmation", "applied"), ("cancellation", "superseded")]
+    assert "cancelled" not in _changes(receiver)
+
+
+def test_a_push_with_several_undated_events_is_one_delivery_however_often_it_comes(receiver: Receiver) -> None:
+    confirmed, cancelled = confirmation(changedDate=None), cancellation(changedDate=None)
+    three = f"<e:Envelope xmlns:e='{SOAP11}'><e:Body>{confirmed}{cancelled}{confirmed}</e:Body></e:Envelope>"
+    for _ in range(3):
+        assert receiver.push(three).said("status") == "success"
+    # They happened in the order they stand in.
+    assert receiver.booking("731904")["status"] == "confirmed"
+    assert [kind for kind, _ in _statuses(receiver)] == ["confirmation", "cancellation", "confirmation"]
+    outcomes = [r["outcome"] for r in receiver.rows("SELECT outcome FROM v1_pushes ORDER BY received_at, id")]
+    assert outcomes == ["stored", "duplicate", "duplicate"]
+    first = receiver.rows("SELECT id FROM v1_pushes ORDER BY received_at, id")[0]["id"]
+    assert receiver.command("replay", "--push", first).returncode == 0
+    assert len(_statuses(receiver)) == 3
+
+
+def test_replaying_an_undated_push_does_not_apply_it_again(receiver: Receiver) -> None:
+    first = receiver.push(confirmation(changedDate=None))
+    receiver.push(cancellation(changedDate=None))
+    assert receiver.command("replay", "--push", str(first.push_id)).returncode == 0
+    assert receiver.booking("731904")["status"] == "cancelled"
+    assert len(_statuses(receiver)) == 2
+
+
+def test_the_feed_tells_of_a_completion_once(receiver: Receiver) -> None:
+    receiver.push(confirmation())
+    receiver.push(_completion())
+    receiver.push(cancellation(changedDate="2021-07-01T10:00:00"))
+    assert receiver.booking("731904")["status"] == "completed"
+    assert _changes(receiver) == ["created", "completed", "updated"]

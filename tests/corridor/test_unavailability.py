@@ -141,3 +141,13 @@ def test_a_root_that_is_named_later_reads_the_refused_push(database_url: str, st
     assert after.command("replay", "--push", str(refused.push_id)).returncode == 0
     assert _absences(after) == [("W123", "created", "active")]
     assert _held(after)["push_id"] == refused.push_id
+
+
+def test_new_and_removed_in_one_push_that_comes_three_times(receiver: Receiver) -> None:
+    push = element("theUnavailabilities", unavailability(Action="NEW") + unavailability(Action="DELETE"))
+    for _ in range(3):
+        assert receiver.push(push).said("status") == "success"
+    assert _absences(receiver) == [("W123", "removed", "removed")]
+    changes = [r["change"] for r in receiver.rows('SELECT change FROM v1_changes ORDER BY "cursor"')]
+    assert changes == ["created", "removed"]
+    assert receiver.one("SELECT count(*) AS n FROM v1_notifications")["n"] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from tests.conftest import NewDatabase
 from tests.support.corridor import corridor
 from tests.support.pushes import confirmation
 
@@ -13,8 +14,8 @@ def _cursors(connection: psycopg.Connection[tuple[int]]) -> list[int]:
         return [row[0] for row in connection.execute("SELECT cursor FROM v1_changes ORDER BY cursor")]
 
 
-def test_a_change_waits_for_transactions_that_began_before_it(new_postgres_database: object) -> None:
-    url: str = new_postgres_database()  # type: ignore[operator]
+def test_a_change_waits_for_transactions_that_began_before_it(new_postgres_database: NewDatabase) -> None:
+    url = new_postgres_database()
     with corridor(url) as found, psycopg.connect(url) as slow, psycopg.connect(url, autocommit=True) as reader:
         found.push(confirmation(bookingId="1"))
         assert len(_cursors(reader)) == 1
