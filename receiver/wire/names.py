@@ -10,11 +10,15 @@ from receiver.fields import FieldTable, Kind
 
 @dataclass(frozen=True)
 class RootNames:
-    """Root element names, lower-cased. ``containers`` may be empty; ``inner`` are records only inside their kind."""
+    """Root element names, lower-cased. ``containers`` may be empty; ``inner`` are records only inside their kind.
+
+    ``aliases`` are the names that a source has added.
+    """
 
     roots: Mapping[str, Kind]
     containers: frozenset[str]
     inner: Mapping[str, Kind]
+    aliases: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, table: FieldTable, aliases: Mapping[str, Kind] | None = None) -> RootNames:
@@ -26,5 +30,5 @@ class RootNames:
             roots.update({n.lower(): kind for n in (entry.root, *entry.records, *entry.containers)})
             containers.update(n.lower() for n in entry.containers)
             inner.update({n.lower(): kind for n in entry.inner_records})
-        roots.update({name.lower(): kind for name, kind in (aliases or {}).items()})
-        return cls(roots, frozenset(containers), inner)
+        own = {name.lower(): kind for name, kind in (aliases or {}).items()}
+        return cls({**roots, **own}, frozenset(containers), inner, frozenset(own))

@@ -119,13 +119,15 @@ class Reading:
         name = local_name(element).lower()
         kind = self._names.roots.get(name)
         if kind is not None and (kind == frame.kind or frame.kind is None or frame.container):
-            frame.container = frame.opened = True
             self._open(element, kind)
         elif frame.kind is None:
             raise _unknown_root(frame.element)
-        elif self._names.inner.get(name) == frame.kind:
-            frame.container = frame.opened = True
+        elif self._names.inner.get(name) == frame.kind and (frame.container or self._is_alias(frame.element)):
             self._open(element, frame.kind)
+
+    def _is_alias(self, element: etree._Element) -> bool:
+        """A source's own name for a root may name a record or what holds records."""
+        return local_name(element).lower() in self._names.aliases
 
     def _open(self, element: etree._Element, kind: Kind | None) -> None:
         self._held = 0
@@ -133,6 +135,11 @@ class Reading:
 
     def _end_frame(self) -> Iterator[Record]:
         frame = self._frames.pop()
+        if self._frames:
+            if not len(frame.element) and (frame.element.text or "").strip():
+                # Text alone is no record: a field of what is around it that happens to bear the name of one.
+                return
+            self._frames[-1].container = self._frames[-1].opened = True
         if frame.kind is None:
             if not frame.opened:
                 raise _unknown_root(frame.element)
@@ -142,7 +149,7 @@ class Reading:
         if frame.opened:
             yield from self._strays(frame.kind, frame.element)
         # A container that holds something, and no record, is judged as one: it may say something.
-        if not frame.opened and (not frame.container or len(frame.element)):
+        if not frame.opened and (not frame.container or len(frame.element) or (frame.element.text or "").strip()):
             for element, context in _units(frame.element, frame.kind):
                 yield self._record(frame.kind, element, context)
         self._release(frame.element)
