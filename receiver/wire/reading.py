@@ -136,7 +136,7 @@ class Reading:
     def _end_frame(self) -> Iterator[Record]:
         frame = self._frames.pop()
         if self._frames:
-            if not len(frame.element) and (frame.element.text or "").strip():
+            if not len(frame.element) and _text(frame.element):
                 # Text alone is no record: a field of what is around it that happens to bear the name of one.
                 return
             self._frames[-1].container = self._frames[-1].opened = True
@@ -149,7 +149,7 @@ class Reading:
         if frame.opened:
             yield from self._strays(frame.kind, frame.element)
         # A container that holds something, and no record, is judged as one: it may say something.
-        if not frame.opened and (not frame.container or len(frame.element) or (frame.element.text or "").strip()):
+        if not frame.opened and (not frame.container or len(frame.element) or _text(frame.element)):
             for element, context in _units(frame.element, frame.kind):
                 yield self._record(frame.kind, element, context)
         self._release(frame.element)
@@ -194,3 +194,8 @@ def form_of(envelope: Envelope) -> str:
     """How the push came, in words: the SOAP version and the outermost element."""
     names = {None: "plain XML", Soap.V11: "SOAP 1.1", Soap.V12: "SOAP 1.2"}
     return f"{names[envelope.soap]}, {envelope.operation}" if envelope.operation else names[envelope.soap]
+
+
+def _text(element: etree._Element) -> str:
+    """The element's own text without white space around it, as XML has white space."""
+    return (element.text or "").strip(" \t\r\n")
