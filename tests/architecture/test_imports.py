@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors", "fields"},
     "messages": {"errors", "fields", "wire"},
     "store": {"errors", "fields", "messages", "packaged"},
-    "settings": {"errors", "fields", "messages"},
+    "settings": {"errors", "fields", "messages", "wire"},
     "intake": {"errors", "fields", "messages", "store", "wire"},
     "web": {"errors", "fields", "intake", "store", "wire"},
     "simulate": {"errors", "fields"},
