@@ -166,7 +166,7 @@ def test_a_success_with_something_to_say(script: Path, receiver: Receiver, port:
     made = calls_made(script, receiver, call(port, "unavailabilityNotification", unavailability=records))
     (outcome,) = made["outcomes"]
     assert outcome["result"]["return"]["status"] == "success"
-    assert outcome["result"]["return"]["errorMsg"].startswith("1 of 2 records held for review: Record 2: Action")
+    assert outcome["result"]["return"]["errorMsg"].startswith("1 of 2 records are held for review: Record 2: Action")
 
 
 def test_a_fault_for_an_invalid_record(script: Path, receiver: Receiver, port: str, ids: list[int]) -> None:

@@ -192,7 +192,7 @@ def test_a_success_with_something_to_say(port: Port, booking: int) -> None:
     records = [absence(booking), absence(booking, Action="Bounced")]
     result = port.unavailabilityNotification(unavailability=records)
     assert result.status == "success"
-    assert result.errorMsg.startswith("1 of 2 records held for review: Record 2: Action “Bounced” is not a word")
+    assert result.errorMsg.startswith("1 of 2 records are held for review: Record 2: Action “Bounced” is not a word")
     again = port.unavailabilityNotification(unavailability=absence(booking))
     assert again.status == "success"
     assert again.errorMsg.startswith("Received before, on ")

@@ -123,7 +123,7 @@ def test_some_of_a_batch_held(receiver: Receiver, wrapping: Wrapping, booking: s
     said = read_reply(answer, wrapping)
     assert said == expected(wrapping, "unavailabilities", said.error)
     assert said.error is not None
-    assert said.error.startswith("2 of 3 records held for review: Record 2: PeriodStart is “soon”"), said.error
+    assert said.error.startswith("2 of 3 records are held for review: Record 2: PeriodStart is “soon”"), said.error
     assert "Record 3: ResourceId is missing" in said.error
     push = stored(receiver, answer)
     assert (push["outcome"], push["records"], push["reply_status"]) == ("partly_held", 3, 200)
@@ -181,7 +181,7 @@ def test_no_record_valid_where_the_source_holds(receiver: Receiver, wrapping: Wr
     assert answer.status == 200
     assert said == expected(wrapping, "unavailability", said.error)
     assert said.error is not None
-    assert said.error.startswith("The record held for review: Action “Bounced” is not a word")
+    assert said.error.startswith("The record is held for review: Action “Bounced” is not a word")
     push = stored(receiver, answer)
     assert (push["outcome"], push["records"], push["reply_status"]) == ("held", 1, 200)
 
