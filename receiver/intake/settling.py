@@ -114,11 +114,12 @@ class Settling:
         return held or (before if before is not None and before.status is NotificationStatus.HELD else None)
 
     def _repeat(self, work: Work, notification: Notification, of: Known) -> None:
-        if notification.valid:
-            self.tally.repeats += 1
-        else:
+        if of.status is NotificationStatus.HELD:
             self.tally.held_before += 1
             self.tally.remember(notification)
+        else:
+            # Also what the settings would refuse today: it has been taken, and the sender may hear so again.
+            self.tally.repeats += 1
         self.tally.heard_before(of.received_at)
         if self._arrival.is_new:
             work.repeats[notification.position] = of.id

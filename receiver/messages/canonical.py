@@ -84,6 +84,7 @@ class _Reader:
     def __init__(self) -> None:
         self.unknown: list[str] = []
         self.lines: dict[str, int] = {}
+        self.spellings: dict[str, str] = {}
 
     def text(self, element: etree._Element, found: Field) -> object:
         if len(element):
@@ -138,8 +139,12 @@ class _Reader:
         _add(values, name, self.tree(element))
 
     def field(self, values: Values, element: etree._Element, found: Field, path: str) -> None:
+        value, spelling = self.text(element, found), _local(element).lower()
+        first = self.spellings.setdefault(path + found.name, spelling)
         self.lines.setdefault(path + found.name, element.sourceline or 0)
-        _add(values, found.name, self.text(element, found))
+        if first != spelling and values.get(found.name) == value:
+            return  # the same said twice, under the field's name and under another of its names
+        _add(values, found.name, value)
 
     def group(self, values: Values, element: etree._Element, group: Group, level: Level, path: str) -> None:
         if not len(element) and (element.text or "").strip(_SPACE):

@@ -93,7 +93,7 @@ class Judge:
             booking_id=_text(found.values.get("bookingId")),
             resource_id=_text(found.values.get("ResourceId")),
             changed_at=changed,
-            warnings=tuple(warnings),
+            warnings=tuple(warnings[: self.rules.most_problems]),
             problems=tuple(problems[: self.rules.most_problems]),
             action=action,
             period_start=start,

@@ -244,3 +244,24 @@ def test_the_feed_tells_of_a_completion_once(receiver: Receiver) -> None:
     receiver.push(cancellation(changedDate="2021-07-01T10:00:00"))
     assert receiver.booking("731904")["status"] == "completed"
     assert _changes(receiver) == ["created", "completed", "updated"]
+
+
+def test_an_outcome_under_both_of_its_names(receiver: Receiver) -> None:
+    both = {"taskCompletionStatus": "CO", "bookingCompletionStatus": "CO", "bookingLifeCycleStatus": "COMPLETED"}
+    assert receiver.push(_completion(**both)).said("status") == "success"
+    assert receiver.booking("731904")["completion_status"] == "CO"
+    assert receiver.push(_completion(**{**both, "bookingCompletionStatus": "REFUSAL"})).status == 422
+
+
+def test_what_was_taken_is_not_refused_once_settings_are_stricter(
+    database_url: str, start_receiver: StartReceiver
+) -> None:
+    before = start_receiver(database_url)
+    push = confirmation(contract=None)
+    assert before.push(push).status == 200
+    before.stop()
+    after = start_receiver(database_url, config='[sources.drs]\nrequired = ["contract"]\n')
+    again = after.push(push)
+    assert (again.status, again.said("status")) == (200, "success")
+    assert "Received before" in str(again.said("errorMsg"))
+    assert after.push(confirmation(contract=None, bookingId="2")).status == 422
