@@ -15,10 +15,10 @@ _COMMANDS = ("serve", "demo", "simulate", "migrate", "explain", "replay", "schem
 class _Lazy(click.Group):
     """Loads a command's module only when it is needed, so that ``--help`` and short commands start at once."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"receiver.cli.{cmd_name.replace('-', '_')}").command

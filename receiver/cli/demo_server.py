@@ -68,7 +68,7 @@ class DemoServer(AbstractContextManager["DemoServer"]):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RECEIVER_")}
         environment["RECEIVER_DATABASE_URL"] = self.database_url
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, nothing from outside in it
                 [sys.executable, "-m", "receiver", "serve", "--bind", f"{_LOOPBACK}:{self._port}"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -78,7 +78,7 @@ class DemoServer(AbstractContextManager["DemoServer"]):
             )
         try:
             self._wait_until_ready()
-        except BaseException:
+        except BaseException:  # Ctrl-C included: the child must not outlive us
             self.stop()
             raise
         return self

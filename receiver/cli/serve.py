@@ -76,7 +76,7 @@ class _Server(BaseApplication):
             "timeout": env.request_timeout,
             "graceful_timeout": env.graceful_timeout,
             "keepalive": 5,
-            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
+            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 - heartbeats, in memory
             "forwarded_allow_ips": "",
             "proc_name": "receiver",
             "control_socket_disable": True,

@@ -9,7 +9,7 @@ from .chance import chance
 
 _FIRST_DAY = date(2020, 1, 1)
 _A_DAY = 10_000
-_TOKEN = "0123456789abcdef"  # noqa: S105
+_TOKEN = "0123456789abcdef"  # noqa: S105 - digits of a booking's token
 
 
 class Numbers:

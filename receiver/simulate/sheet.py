@@ -66,7 +66,7 @@ def made_up(field: Field, salt: str) -> Value:
         case FieldType.BOOKING_ID:
             return str(choice.randrange(1, 1_000_000))
         case FieldType.DATETIME:
-            return datetime(2021, 6, choice.randrange(1, 29), choice.randrange(8, 18))  # noqa: DTZ001
+            return datetime(2021, 6, choice.randrange(1, 29), choice.randrange(8, 18))  # noqa: DTZ001 - wall time
         case FieldType.TEXTS:
             return [f"{field.name} {n}" for n in range(1, 3)]
         case FieldType.TEXT:
