@@ -16,6 +16,10 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
     && /srv/receiver/bin/pip install --no-deps --no-index /dist/*.whl \
     && /srv/receiver/bin/pip uninstall --yes pip
 
+# What is in the image beside Python and Debian: the same that `make sbom` writes.
+RUN python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
+    --spec-version 1.6 --short-PURLs --output-reproducible --output-file /srv/receiver/sbom.cdx.json requirements.lock
+
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /srv/receiver /srv/receiver

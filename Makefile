@@ -14,7 +14,7 @@ COMPILE := $(RUN) uv pip compile --quiet --no-header --no-emit-index-url --unive
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format schemas lock clean python ruff-check ruff-format mypy schemas-check system pytest
+.PHONY: help demo test faults hostile soak lint format schemas sbom lock clean python ruff-check ruff-format mypy schemas-check system pytest
 
 help:  ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,20 @@ demo: $(READY)  ## Starts the receiver with a simulated DRS pushing a day's work
 test: $(TOOLS)  ## Runs everything: lint, formatting, types, schemas and tests (ARGS="-k name" for some of the tests)
 	@$(MAKE) --no-print-directory --keep-going lint schemas-check system pytest
 
+faults: $(TOOLS)  ## Breaks a running receiver in every way, at full size (ARGS="-k kills" for one of the ways)
+	@$(MAKE) --no-print-directory system
+	FAULTS=full $(RUN) pytest tests/faults --capture=no $(ARGS)
+
+soak: $(TOOLS)  ## Keeps a receiver under a steady load and watches what it uses (ARGS="--minutes 60"; ARGS=--help)
+	@$(MAKE) --no-print-directory system
+	@$(RUN) tests.faults.soak $(ARGS)
+
+hostile: $(TOOLS) system  ## Drives a million hostile documents through the corridor (ARGS="--help" says more)
+	@$(RUN) tests.hostile.campaign $(ARGS)
+
+slow: $(TOOLS)  ## Measures a normal load beside 200 slow connections (ARGS=--nginx for the same through nginx)
+	$(RUN) tests.slow $(ARGS)
+
 lint: ruff-check ruff-format mypy  ## Checks style, formatting and types
 
 format: $(TOOLS)  ## Puts style and formatting right
@@ -33,6 +47,12 @@ format: $(TOOLS)  ## Puts style and formatting right
 
 schemas: $(READY)  ## Writes schemas/ from the field table
 	$(RUN) receiver schemas
+
+# Its own warning, that a lock does not say which package needs which, would come every time.
+sbom: $(READY)  ## Writes dist/sbom.cdx.json: the receiver and all that is installed with it, by version and hash
+	@mkdir -p dist
+	@$(VENV)/bin/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
+		--spec-version 1.6 --short-PURLs --output-reproducible --output-file dist/sbom.cdx.json requirements.lock
 
 lock: $(TOOLS)  ## Writes the locks from pyproject.toml, keeping versions where it can (UPGRADE=1 for the newest)
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 import uuid_utils
@@ -11,18 +14,30 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from receiver.fields import FieldTable, field_table
-from receiver.intake import Intake, Source
+from receiver.intake import Fallback, Intake, Source
+from receiver.jobs.caretaker import Caretaker, Duty
+from receiver.jobs.draining import Drainer
+from receiver.jobs.erasing import Erasing
+from receiver.jobs.housekeeping import Housekeeping
 from receiver.messages import Judge, Rules, Schemas
 from receiver.messages.rules import usual_actions
 from receiver.settings import Settings, SourceSettings
+from receiver.spool import Spool, SpoolReply
 from receiver.store import engine
 from receiver.store.readiness import Readiness
+from receiver.store.retention import Keep
 from receiver.store.store import Store
 from receiver.web.guard import Guard
 from receiver.web.health import health_blueprint
-from receiver.web.metrics import Metrics, StoredFigures
+from receiver.web.metrics import Metrics, SpoolFigures, StoredFigures
+from receiver.web.monitors import Monitors
+from receiver.web.proxies import Proxies
 from receiver.web.push import Door, push_blueprint
+from receiver.web.safety import make_safe
+from receiver.web.silence import Silence
 from receiver.wire import Limits, RootNames, refusal
+
+_LONG_SEARCH = 900.0
 
 
 def utc_now() -> datetime:
@@ -40,6 +55,7 @@ class Parts:
     limits: Limits
     store: Store
     intake: Intake
+    spool: Spool | None
 
 
 def build_source(name: str, settings: SourceSettings, table: FieldTable, schemas: Schemas) -> Source:
@@ -68,17 +84,66 @@ def build_sources(settings: Settings, table: FieldTable) -> dict[str, Source]:
 def build_limits(settings: Settings) -> Limits:
     """The parser's bounds."""
     env = settings.env
-    return Limits(env.max_depth, env.max_elements, env.max_record_elements)
+    return Limits(env.max_depth, env.max_elements, env.max_record_elements, env.max_records)
 
 
-def build_parts(settings: Settings) -> Parts:
-    """Everything but the web. Connects to nothing yet."""
+def build_parts(settings: Settings, *, bounded: bool = True) -> Parts:
+    """Everything but the web. Connects to nothing yet. Without ``bounded``, statements may take as long as they do."""
     table = field_table()
     env = settings.env
-    store = Store(engine.create(env.database_url, pool_size=env.threads, timeout=env.database_timeout), table)
+    connections = engine.create(
+        env.database_url,
+        pool_size=env.database_connections,
+        timeout=env.database_timeout,
+        statement_timeout=env.statement_timeout if bounded else None,
+    )
+    store = Store(connections, table)
     limits = build_limits(settings)
-    intake = Intake(store, table, limits, utc_now, uuid_utils.uuid7)
-    return Parts(settings, table, build_sources(settings, table), limits, store, intake)
+    spool = Spool(env.spool, env.spool_max_bytes) if env.spool is not None else None
+    fallback = Fallback(spool, env.spool_reply, limits)
+    intake = Intake(store, table, limits, fallback, utc_now, uuid_utils.uuid7)
+    return Parts(settings, table, build_sources(settings, table), limits, store, intake, spool)
+
+
+def build_drainer(parts: Parts) -> Drainer | None:
+    """What empties the spool, where there is one."""
+    if parts.spool is None:
+        return None
+    return Drainer(parts.spool, parts.intake, parts.sources, Readiness(parts.store).require)
+
+
+def build_keep(settings: Settings) -> Keep:
+    """How long each is kept."""
+    env = settings.env
+    return Keep.of_days(env.keep_bodies_days, env.keep_held_days, env.keep_rows_days, env.keep_trail_days)
+
+
+def build_housekeeping(parts: Parts, pause: Callable[[float], object]) -> Housekeeping:
+    """What erases what has been kept long enough."""
+    env = parts.settings.env
+    interval = timedelta(hours=env.housekeeping_hours) if env.housekeeping_hours else None
+    # Connections of its own: looking for what is old may take longer than a push may wait.
+    connections = engine.create(
+        env.database_url, pool_size=1, timeout=env.database_timeout, statement_timeout=_LONG_SEARCH
+    )
+    return Housekeeping(Store(connections, parts.table), build_keep(parts.settings), interval, utc_now, pause)
+
+
+def build_erasing(parts: Parts, pause: Callable[[float], object], random: Callable[[int], bytes]) -> Erasing:
+    """What erases a person, an order or a booking."""
+    new_id, spool = uuid_utils.uuid7, parts.spool
+    return Erasing(parts.store, parts.sources, parts.table, parts.limits, spool, utc_now, pause, new_id, random)
+
+
+def build_caretaker(parts: Parts) -> Caretaker:
+    """What a server does beside answering."""
+    stopped = Event()
+    housekeeping = build_housekeeping(parts, stopped.wait)
+    duties = [Duty("housekeeping", housekeeping.run_if_due, seconds=60.0, seconds_after_failure=60.0)]
+    drainer = build_drainer(parts)
+    if drainer is not None:
+        duties.append(Duty("draining", drainer.drain, seconds=0.5, seconds_after_failure=1.0))
+    return Caretaker(duties, stopped)
 
 
 def _guard(settings: Settings, name: str) -> Guard:
@@ -90,18 +155,26 @@ def _guard(settings: Settings, name: str) -> Guard:
     return Guard(found.username, password, hashed, networks)
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(parts: Parts) -> Flask:
     """The web application."""
-    parts = build_parts(settings)
+    settings = parts.settings
     metrics = Metrics()
     doors = {name: Door(source, _guard(settings, name)) for name, source in parts.sources.items()}
     app = Flask("receiver", static_folder=None)
+    env = settings.env
+    proxies = Proxies(env.trusted_proxies or ())
     app.register_blueprint(
-        push_blueprint(doors, parts.intake, parts.table, metrics, settings.env.max_push_bytes, settings.env.public_url)
+        push_blueprint(doors, parts.intake, parts.table, metrics, proxies, env.max_push_bytes, env.public_url)
     )
-    stored = StoredFigures(parts.store, list(parts.sources), utc_now)
-    app.register_blueprint(health_blueprint(Readiness(parts.store), metrics, stored))
+    stored = StoredFigures(parts.store, list(parts.sources), utc_now, metrics, Silence(monotonic))
+    waiting = SpoolFigures(parts.spool, utc_now) if parts.spool is not None else None
+    figures = [stored] if waiting is None else [stored, waiting]
+    spool_takes = parts.spool if env.spool_reply is SpoolReply.SUCCESS else None
+    monitors = Monitors(proxies, env.monitors)
+    app.register_blueprint(health_blueprint(Readiness(parts.store), spool_takes, metrics, figures, monitors))
     app.register_error_handler(HTTPException, _http_error)
+    app.after_request(make_safe)
+    app.extensions["receiver.turned_away"] = metrics.turned_away
     return app
 
 

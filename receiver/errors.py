@@ -83,6 +83,21 @@ class AddressNotAllowed(Refused):
     reason = "address"
 
 
+class FromBrowser(Refused):
+    """A web page sent it: a push never comes from one."""
+
+    status = 403
+    reason = "browser"
+
+
+class TooBusy(Refused):
+    """Too much of the same kind is under way."""
+
+    status = 503
+    reason = "busy"
+    can_retry = True
+
+
 class StoreError(ReceiverError):
     """The database could not do what was asked."""
 
@@ -115,7 +130,40 @@ class BehindMigrations(StoreError):
     can_retry = False
 
 
+class SpoolError(ReceiverError):
+    """The spool could not keep or give back a push: a fault of its disk."""
+
+    reason = "spool"
+    can_retry = True
+
+
+class SpoolFull(SpoolError):
+    """The spool holds as much as it may."""
+
+    reason = "spool_full"
+
+
+class SpoolDamaged(SpoolError):
+    """A spooled push is not what was written: its length or digest differs, or its head cannot be read."""
+
+    reason = "spool_damaged"
+    can_retry = False
+
+
+class Stopped(ReceiverError):
+    """A person stopped a long piece of work between two of its steps; it can be done again from the start."""
+
+    reason = "stopped"
+    can_retry = True
+
+
 class NotFound(ReceiverError):
     """What was asked for does not exist."""
 
     reason = "not_found"
+
+
+class BytesGone(NotFound):
+    """A push is known, and its bytes are not kept any more: they expired or were erased."""
+
+    reason = "bytes_gone"

@@ -7,16 +7,19 @@ import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from receiver.errors import SettingsError
 from receiver.fields import Kind, field_table
 from receiver.messages import Action, OnInvalid
+from receiver.spool import SpoolReply
 from receiver.wire import RootNames
 
 
@@ -69,7 +72,13 @@ def _network(text: object) -> IPv4Network | IPv6Network:
         raise ValueError(f"{text!r} is no address or network, e.g. 10.1.2.0/24") from None
 
 
+def _between_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+# In an environment variable: between commas.
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_between_commas)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 RootAlias = Annotated[str, AfterValidator(_root_alias)]
 FieldAlias = Annotated[str, AfterValidator(_field_alias)]
@@ -114,18 +123,34 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RECEIVER_", frozen=True, extra="ignore", env_ignore_empty=True)
     database_url: str = "sqlite:///receiver.db"
     database_timeout: float = Field(default=10.0, gt=0, le=300)
+    statement_timeout: float = Field(default=30.0, ge=1, le=3600)
     config: Path | None = None
     push_username: str | None = None
     push_password: SecretStr | None = None
     max_push_bytes: int = Field(default=32 * 1024 * 1024, gt=0, le=1024**3)
     max_depth: int = Field(default=64, ge=8, le=250)
     max_elements: int = Field(default=2_000_000, ge=100)
-    max_record_elements: int = Field(default=200_000, ge=100)
+    max_record_elements: int = Field(default=100_000, ge=100)
+    max_records: int = Field(default=200_000, ge=1)
     bind: str = "127.0.0.1:8000"
     workers: int = Field(default=2, ge=1, le=64)
-    threads: int = Field(default=8, ge=1, le=256)
+    threads: int = Field(default=128, ge=1, le=512)
+    database_connections: int = Field(default=8, ge=1, le=100)
+    connections: int = Field(default=512, ge=1, le=10_000)
+    trusted_proxies: Networks | None = None
+    monitors: Networks | None = None
+    head_timeout: float = Field(default=20.0, gt=0, le=300)
+    body_timeout: float = Field(default=120.0, gt=0, le=3600)
     request_timeout: int = Field(default=60, ge=1)
     graceful_timeout: int = Field(default=30, ge=1)
+    spool: Path | None = None
+    spool_max_bytes: int = Field(default=1024**3, ge=1024**2)
+    spool_reply: SpoolReply = SpoolReply.UNAVAILABLE
+    keep_bodies_days: int = Field(default=365, ge=0)
+    keep_held_days: int = Field(default=730, ge=0)
+    keep_rows_days: int = Field(default=2555, ge=0)
+    keep_trail_days: int = Field(default=3650, ge=0)
+    housekeeping_hours: float = Field(default=24.0, ge=0, le=24 * 366)
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_level: LogLevel = LogLevel.INFO
 
@@ -191,6 +216,18 @@ def _credentials(name: str, source: SourceSettings, env: Environment) -> Credent
     return Credentials(source.username, SecretStr(password))
 
 
+def _check_keeping(env: Environment) -> None:
+    """What is kept of a push goes in an order: bytes first, then held ones, rows, and the trail last; 0 is for ever."""
+    names = ("bodies", "held", "rows", "trail")
+    days = [getattr(env, f"keep_{name}_days") for name in names]
+    for (first, shorter), (second, longer) in pairwise(zip(names, days, strict=True)):
+        if (shorter or inf) > (longer or inf):
+            raise SettingsError(
+                f"RECEIVER_KEEP_{first.upper()}_DAYS ({shorter or 'for ever'}) must not be longer than "
+                f"RECEIVER_KEEP_{second.upper()}_DAYS ({longer or 'for ever'})."
+            )
+
+
 def load_settings() -> Settings:
     """Read the environment and the file it names. Raises SettingsError, one line that says what is wrong and where."""
     try:
@@ -199,6 +236,7 @@ def load_settings() -> Settings:
         raise SettingsError(_one_line(error, "")) from None
     if (environment.push_username is None) != (environment.push_password is None):
         raise SettingsError("RECEIVER_PUSH_USERNAME and RECEIVER_PUSH_PASSWORD go together: set both or neither.")
+    _check_keeping(environment)
     sources = _read_file(environment.config) if environment.config is not None else {}
     sources = sources or {"drs": SourceSettings()}
     return Settings(environment, sources, {n: _credentials(n, s, environment) for n, s in sources.items()})

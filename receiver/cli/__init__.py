@@ -9,7 +9,18 @@ import click
 
 from receiver.errors import ReceiverError
 
-_COMMANDS = ("serve", "demo", "simulate", "migrate", "explain", "replay", "schemas", "hash-password")
+_COMMANDS = (
+    "serve",
+    "demo",
+    "simulate",
+    "migrate",
+    "explain",
+    "replay",
+    "spool",
+    "housekeeping",
+    "schemas",
+    "hash-password",
+)
 
 
 class _Lazy(click.Group):

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.errors import BehindMigrations, SettingsError
+from receiver.errors import BehindMigrations, SettingsError, StoreError
+from receiver.fields import field_table
 from receiver.settings import Settings
 from receiver.store import engine as engines
+from receiver.store.changes import ChangeLog
+from receiver.store.store import Store
+
+
+def continue_feed(engine: Engine) -> None:
+    """Have the change feed of a restored database show what it holds before the first push comes.
+
+    Not more than that: every transaction sees for itself that its cursors are above all others, so a database that
+    takes no writes now is no reason to complain.
+    """
+    store = Store(engine, field_table())
+    with suppress(StoreError), store.transaction() as connection:
+        ChangeLog(connection, store.tables).go_on()
 
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Engine]:
     """An engine for the database of the settings, given back at the end.
 
-    Raises SettingsError when it cannot be worked with, BehindMigrations when it is of another release.
+    Files that this process makes from now on, an SQLite database among them, are for its own user alone. Raises
+    SettingsError when it cannot be worked with, BehindMigrations when it is of another release.
     """
+    os.umask(0o077)
     engine = engines.create(settings.env.database_url, timeout=settings.env.database_timeout)
     try:
         yield engine
     except SQLAlchemyError as error:
         # No statement on anyone's data has run yet: the driver's own words can be told.
         said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise SettingsError(f"RECEIVER_DATABASE_URL: {engine.url.render_as_string()}: {said}") from error
+        raise SettingsError(f"RECEIVER_DATABASE_URL: {engines.identity(settings.env.database_url)}: {said}") from error
     except CommandError as error:
         raise BehindMigrations(f"The database is of another release: {' '.join(str(error).split())}") from error
     finally:

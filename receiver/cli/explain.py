@@ -17,6 +17,8 @@ from receiver.intake.explaining import ExplainedRecord, Explanation, explain
 from receiver.messages import Finding
 from receiver.settings import load_settings
 
+from .visible import visible
+
 
 def _plain(value: object) -> str:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
@@ -52,34 +54,34 @@ def _as_json(name: str, found: Explanation) -> dict[str, Any]:
 
 
 def _say(name: str, found: Explanation) -> None:
-    click.secho(
-        f"{name}: {found.form or 'unreadable'}, {len(found.records)} record{'' if len(found.records) == 1 else 's'}",
-        bold=True,
-    )
+    records = f"{len(found.records)} record{'' if len(found.records) == 1 else 's'}"
+    click.secho(visible(f"{name}: {found.form or 'unreadable'}, {records}"), bold=True)
     for record in found.records:
         _say_record(record)
     if found.unreadable is not None:
         where = f" (line {found.line})" if found.line else ""
-        click.secho(f"  cannot be read: {found.unreadable}{where}", fg="red")
+        click.secho(visible(f"  cannot be read: {found.unreadable}{where}"), fg="red")
         if found.setting:
             click.echo(f"    setting that would change this: {found.setting}")
 
 
 def _say_record(record: ExplainedRecord) -> None:
     verdict = click.style("would be applied", fg="green") if record.applied else click.style("not valid", fg="red")
-    click.echo(f"  record {record.position} (line {record.line}): {record.kind}, {record.identity}: {verdict}")
+    what = visible(f"  record {record.position} (line {record.line}): {record.kind}, {record.identity}: ")
+    click.echo(what + verdict)
     for table, stored in record.stored.items():
         for number, row in enumerate(stored if isinstance(stored, list) else [stored], start=1):
             place = f"{table}[{number}]" if isinstance(stored, list) else table
             shown = ", ".join(f"{k}={_plain(v)}" for k, v in row.items() if v is not None)
-            click.echo(f"    {place}: {shown}")
+            click.echo(visible(f"    {place}: {shown}"))
     for word, colour, findings in (
         ("problem", "red", record.problems),
         ("warning", "yellow", record.warnings),
     ):
         for found in findings:
             where = f"line {found.line}, " if found.line else ""
-            click.secho(f"    {word}: {where}{found.field or 'record'} [{found.code}]: {found.text}", fg=colour)
+            said = f"    {word}: {where}{found.field or 'record'} [{found.code}]: {found.text}"
+            click.secho(visible(said), fg=colour)
             if found.setting:
                 click.echo(f"      setting that would change this: {found.setting}")
 

@@ -9,7 +9,7 @@ import click
 from receiver.settings import load_settings
 from receiver.store import migrations
 
-from .database import database
+from .database import continue_feed, database
 
 
 @click.command("migrate")
@@ -24,6 +24,7 @@ def command(as_json: bool) -> None:
         before = migrations.current(engine)
         migrations.upgrade(engine)
         after = migrations.current(engine)
+        continue_feed(engine)
     if as_json:
         click.echo(json.dumps({"before": before, "after": after}))
     else:

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import tempfile
-from pathlib import Path
-from typing import Any
+import time
 
 import click
 import structlog
-from gunicorn.app.base import BaseApplication
 
 from receiver import log
 from receiver.errors import SettingsError
+from receiver.jobs.caretaker import Caretaker
+from receiver.server.application import Server
 from receiver.settings import Settings, load_settings
+from receiver.spool import Spool
+from receiver.store import engine as engines
 from receiver.store import migrations
 from receiver.web.guard import is_usable_hash
 
-from .database import database
-
-_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+from .counts import folder_for_counts
+from .database import continue_feed, database
 
 
 def _prepare_database(settings: Settings) -> None:
-    """SQLite is migrated at once; PostgreSQL must be at the newest migration, which is a step of its own."""
-    with database(settings) as engine:
-        if engine.dialect.name == "sqlite":
-            migrations.upgrade(engine)
-        migrations.require_newest(engine)
+    """SQLite is migrated at once; PostgreSQL must be at the newest migration, which is a step of its own.
+
+    A receiver with a spool starts without its database: pushes wait on the disk until it is there and ready.
+    """
+    try:
+        with database(settings) as engine:
+            if engine.dialect.name == "sqlite":
+                migrations.upgrade(engine)
+            migrations.require_newest(engine)
+            continue_feed(engine)
+    except SettingsError as error:
+        if settings.env.spool is None:
+            raise
+        structlog.get_logger().error("starting_without_database", detail=str(error))
+
+
+def _prepare_spool(settings: Settings) -> None:
+    if settings.env.spool is not None:
+        database_named = engines.identity(settings.env.database_url)
+        Spool(settings.env.spool, settings.env.spool_max_bytes).prepare(database_named, time.time())
 
 
 def _require_free(bind: str) -> None:
@@ -59,70 +73,13 @@ def _check_credentials(settings: Settings) -> None:
             raise SettingsError(f"sources.{name}: password_hash is not what `receiver hash-password` prints.")
 
 
-class _Server(BaseApplication):
-    """gunicorn, told everything by us and nothing by files or its own environment variables."""
+def _build(settings: Settings) -> tuple[object, Caretaker]:
+    """The application and what works beside it, for one worker process."""
+    # After the fork, and after the folder for shared counts is named.
+    from receiver.app import build_caretaker, build_parts, create_app  # noqa: PLC0415
 
-    def __init__(self, settings: Settings, bind: str, workers: int) -> None:
-        self._settings, self._bind, self._workers = settings, bind, workers
-        super().__init__()
-
-    def load_config(self) -> None:
-        env = self._settings.env
-        chosen: dict[str, Any] = {
-            "bind": self._bind,
-            "workers": self._workers,
-            "threads": env.threads,
-            "worker_class": "gthread",
-            "timeout": env.request_timeout,
-            "graceful_timeout": env.graceful_timeout,
-            "keepalive": 5,
-            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112 - heartbeats, in memory
-            "forwarded_allow_ips": "",
-            "proc_name": "receiver",
-            "control_socket_disable": True,
-            "post_fork": _after_fork(env.log_level),
-            "child_exit": _child_exit,
-            "logger_class": "receiver.cli.serve_log.ServerLog",
-        }
-        for name, value in chosen.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        # After the fork, and after the folder for shared counts is named.
-        from receiver.app import create_app  # noqa: PLC0415
-
-        return create_app(self._settings)
-
-
-def _after_fork(level: str) -> Any:
-    def post_fork(_server: Any, _worker: Any) -> None:
-        log.configure(level)
-
-    return post_fork
-
-
-def _child_exit(_server: Any, worker: Any) -> None:
-    # prometheus_client must not be imported before the folder for shared counts is named.
-    from prometheus_client import multiprocess  # noqa: PLC0415
-
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
-def _folder_for_counts() -> Path:
-    """A new folder where worker processes share their counts.
-
-    prometheus_client looks for its name when it is first imported, so it is set before the application is. One named
-    from outside is where ours is made: what else is there may be someone's.
-    """
-    named = os.environ.get(_MULTIPROCESS)
-    try:
-        if named:
-            Path(named).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="receiver-metrics-", dir=named or None))
-    except OSError as error:
-        raise SettingsError(f"{_MULTIPROCESS}: {named}: {error.strerror}.") from None
-    os.environ[_MULTIPROCESS] = str(folder)
-    return folder
+    parts = build_parts(settings)
+    return create_app(parts), build_caretaker(parts)
 
 
 @click.command("serve")
@@ -139,12 +96,8 @@ def command(bind: str | None, workers: int | None) -> None:
     bind = bind or settings.env.bind
     _check_credentials(settings)
     _require_free(bind)
+    _prepare_spool(settings)
     _prepare_database(settings)
-    folder = _folder_for_counts()
-    owner = os.getpid()
     structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
-    try:
-        _Server(settings, bind, workers or settings.env.workers).run()
-    finally:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
+    with folder_for_counts():
+        Server(settings, bind, workers or settings.env.workers, _build).run()

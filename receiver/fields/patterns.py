@@ -83,8 +83,12 @@ def datetime_patterns() -> tuple[str, ...]:
 
 
 def integer() -> str:
-    """A whole number that fits 64 bits."""
-    return "[+\\-]?0*[0-9]{1,18}"
+    """A whole number that fits 64 bits.
+
+    Written so that each character can be read in one way only: a matcher keeps a note of every other, and a value
+    may have millions.
+    """
+    return "[+\\-]?(0+([1-9][0-9]{0,17})?|[1-9][0-9]{0,17})"
 
 
 def booking_id() -> str:

@@ -1,7 +1,9 @@
 """The corridor's one page: a push received, and the transaction that holds all that came of it."""
 
-from .intake import Delivery, Intake
+from .draft import Delivery
+from .intake import Intake
 from .receipt import Receipt
 from .source import Source
+from .spooling import Fallback
 
-__all__ = ["Delivery", "Intake", "Receipt", "Source"]
+__all__ = ["Delivery", "Fallback", "Intake", "Receipt", "Source"]

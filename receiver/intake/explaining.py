@@ -19,6 +19,7 @@ _SETTINGS = {
     "unknown_root": "[sources.{source}.roots]",
     "too_deep": "RECEIVER_MAX_DEPTH",
     "too_many_elements": "RECEIVER_MAX_ELEMENTS",
+    "too_many_records": "RECEIVER_MAX_RECORDS",
     "too_large": "RECEIVER_MAX_PUSH_BYTES",
 }
 

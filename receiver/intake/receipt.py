@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from receiver.errors import NotUnderstood, Unreadable
 from receiver.fields import Kind
 from receiver.messages import Notification, OnInvalid
 from receiver.store.pushes import Outcome
 from receiver.wire import Envelope, Reply, Verdict, render
 
+RETRY_AFTER = 30
 _MOST_TOLD = 20
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """``push_id`` names the stored push, None when nothing could be stored. ``retry_after`` is in seconds."""
+    """``push_id`` names the stored push, None when nothing could be stored. ``retry_after`` is in seconds.
+
+    ``spooled``: it is on the local disk, and in the database only later.
+    """
 
     push_id: str | None
     outcome: Outcome
@@ -27,6 +32,7 @@ class Receipt:
     held: int = 0
     reason: str | None = None
     retry_after: int | None = None
+    spooled: bool = False
 
 
 @dataclass
@@ -109,7 +115,22 @@ def _lines(tally: Tally) -> Iterable[str]:
             yield f"{where}{problem.text}{line}"
 
 
-def reply_to(envelope: Envelope, outcome: Outcome, message: str | None) -> Reply:
-    """The reply for a push whose records were read."""
+def receipt_of(push_id: str, tally: Tally, on_invalid: OnInvalid, envelope: Envelope) -> Receipt:
+    """The receipt of a push whose records were read."""
+    outcome = outcome_of(tally, on_invalid)
     verdict = Verdict.INVALID if outcome is Outcome.REFUSED else Verdict.SUCCESS
-    return render(envelope, verdict, message)
+    reply = render(envelope, verdict, message_of(tally, outcome))
+    reason = "invalid" if outcome is Outcome.REFUSED else None
+    return Receipt(push_id, outcome, reply, tally.kind, tally.records, tally.all_held, reason)
+
+
+def unreadable(push_id: str, envelope: Envelope, error: Unreadable) -> Receipt:
+    """The receipt of a push whose bytes cannot be read."""
+    verdict = Verdict.NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else Verdict.UNREADABLE
+    reply = render(envelope, verdict, told(error))
+    return Receipt(push_id, Outcome.REFUSED, reply, reason=error.reason)
+
+
+def told(error: Unreadable) -> str:
+    """Why, and in which line."""
+    return f"{error} (line {error.line})" if error.line else str(error)

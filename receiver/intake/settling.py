@@ -13,29 +13,15 @@ from receiver.messages import Absence, Booking, BookingEvent, BookingFold, Chang
 from receiver.messages.absence import absence_change, absence_key, absence_step
 from receiver.messages.booking import booking_change, booking_event
 from receiver.messages.completion import completion
-from receiver.messages.identity import event_key
 from receiver.store import notifications
 from receiver.store.changes import Changed, ChangeLog
 from receiver.store.notifications import Entry, Known, NotificationStatus
 from receiver.store.tables import Tables
 
 from .receipt import Tally
+from .repeats import Arrival, Repeats
 from .source import Source
 from .work import Work, read_work, write_work
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """The delivery that records came in: its id, its bytes' digest, when it came, and when this is written (UTC).
-
-    ``is_new`` is False when stored bytes are walked again: then repeats are no deliveries.
-    """
-
-    push_id: str
-    sha256: str
-    received_at: datetime
-    recorded_at: datetime
-    is_new: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,13 +32,15 @@ class _Place:
     received_at: datetime
     held: Known | None
 
+    def key_of(self, notification: Notification) -> str:
+        """What the notification says: of one that lost something to an erasure, what it said before."""
+        if self.held is not None and self.held.erased:
+            return self.held.content_key
+        return notification.content_key
+
 
 class Settling:
-    """Settles the batches of one push inside one transaction.
-
-    ``before`` are stored notifications by position: those that the same bytes brought earlier and that are still held,
-    or, when a stored delivery is walked again, all that it brought.
-    """
+    """Settles the batches of one push inside one transaction. ``before`` is as Repeats has it."""
 
     def __init__(
         self,
@@ -65,18 +53,22 @@ class Settling:
         new_id: Callable[[], object],
     ) -> None:
         self._connection, self._tables, self._table = connection, tables, table
-        self._source, self._arrival, self._before = source, arrival, before
+        self._source, self._arrival = source, arrival
+        self._repeats = Repeats(connection, tables, arrival, before)
         self._new_id = new_id
         self._fold = BookingFold(table)
         self._log = ChangeLog(connection, tables)
+        self._now = arrival.received_at
         self.tally = Tally()
 
     def settle(self, batch: Sequence[Notification]) -> None:
         """Settle ``batch`` in its order. Raises StoreConflict when another transaction got there first."""
         work = read_work(self._connection, self._tables, self._source.name, batch)
+        # Asked only now that the current states are locked: what is stored of them was written before this moment.
+        self._now = self._arrival.now()
         for notification in batch:
             self.tally.kind = self.tally.kind or notification.kind
-            settled = self._settled(notification)
+            settled = self._repeats.settled(notification)
             if settled is not None:
                 self._repeat(work, notification, settled)
             elif not notification.valid:
@@ -87,11 +79,9 @@ class Settling:
                 self._booking(work, notification)
         write_work(self._connection, self._tables, self._source.name, self._arrival.push_id, work, self._log)
 
-    # Telling repeats from news
-
     def _hold(self, work: Work, notification: Notification) -> None:
         same = work.known.get(notification.content_key, [])
-        before = self._waiting(notification, same) or next(iter(same), None)
+        before = self._repeats.waiting(notification, same) or next(iter(same), None)
         if before is not None:
             self._repeat(work, notification, before)
             return
@@ -99,19 +89,6 @@ class Settling:
         self.tally.remember(notification)
         place = _Place(str(self._new_id()), self._arrival.received_at, None)
         self._keep(work, notification, notification.content_key, NotificationStatus.HELD, place)
-
-    def _settled(self, notification: Notification) -> Known | None:
-        """What this very record of a stored delivery has become, as long as it still says the same."""
-        before = self._before.get(notification.position)
-        if before is None or before.status is NotificationStatus.HELD:
-            return None
-        return before if before.content_key == notification.content_key else None
-
-    def _waiting(self, notification: Notification, same: Sequence[Known]) -> Known | None:
-        """The held notification that this is a delivery of: the same content, or the same place in the same bytes."""
-        held = next((k for k in same if k.status is NotificationStatus.HELD), None)
-        before = self._before.get(notification.position)
-        return held or (before if before is not None and before.status is NotificationStatus.HELD else None)
 
     def _repeat(self, work: Work, notification: Notification, of: Known) -> None:
         if of.status is NotificationStatus.HELD:
@@ -124,35 +101,11 @@ class Settling:
         if self._arrival.is_new:
             work.repeats[notification.position] = of.id
 
-    def _event(
-        self, notification: Notification, same: Sequence[Known], state: Booking | Absence | None
-    ) -> tuple[str, Known | None]:
-        """The key of the event this is, and the stored notification it repeats, if it does.
-
-        Dated content is one event whenever it comes; undated content only until something else is applied.
-        """
-        dated = notification.changed_at is not None
-        key = event_key(notification.content_key, dated, state.applied_id if state else None)
-        settled = [k for k in same if k.status is not NotificationStatus.HELD]
-        for known in settled:
-            if known.event_key == key or known.status is NotificationStatus.DISCARDED:
-                return key, known
-            if state is not None and state.applied_key == notification.content_key and known.id == state.applied_id:
-                return key, known
-        if settled and not dated and state is not None and self._came_with_these_bytes(state.applied_id):
-            return key, settled[-1]
-        return key, None
-
-    def _came_with_these_bytes(self, notification_id: str | None) -> bool:
-        """Whether what was applied last came in an earlier delivery of this very push: then nothing else has been."""
-        if notification_id is None:
-            return False
-        return notifications.came_in_bytes(self._connection, self._tables, notification_id, self._arrival.sha256)
-
-    def _place(self, notification: Notification, same: Sequence[Known]) -> _Place:
-        held = self._waiting(notification, same)
+    def _place(self, notification: Notification, same: Sequence[Known], state: Booking | Absence | None) -> _Place:
+        held = self._repeats.waiting(notification, same)
         if held is None:
-            return _Place(str(self._new_id()), self._arrival.received_at, None)
+            newest = state.last_received_at if state is not None else None
+            return _Place(str(self._new_id()), self._arrival.after(newest, self._now), None)
         return _Place(held.id, held.received_at, held)
 
     def _keep(self, work: Work, n: Notification, key: str, status: NotificationStatus, place: _Place) -> None:
@@ -164,7 +117,7 @@ class Settling:
         same[:] = [k for k in same if k.id != place.id]
         same.append(Known(place.id, n.content_key, key, status, place.received_at))
         if place.held is not None:
-            self._before.pop(n.position, None)
+            self._repeats.no_longer_waits(n)
             if self._arrival.is_new:
                 work.repeats[n.position] = place.id
 
@@ -179,8 +132,7 @@ class Settling:
         self, work: Work, entity: str, key: str, change: Change | None, place: _Place, occurred_at: datetime
     ) -> None:
         if change is not None:
-            recorded = self._arrival.recorded_at
-            work.changes.append(Changed(self._source.name, entity, key, change, place.id, occurred_at, recorded))
+            work.changes.append(Changed(self._source.name, entity, key, change, place.id, occurred_at, self._now))
 
     # Bookings
 
@@ -188,15 +140,15 @@ class Settling:
         booking_id = str(notification.booking_id)
         before = work.bookings.get(booking_id)
         same = work.known.get(notification.content_key, [])
-        key, again = self._event(notification, same, before)
+        key, again = self._repeats.event(notification, same, before)
         if again is not None:
             self._repeat(work, notification, again)
             return
-        place = self._place(notification, same)
+        place = self._place(notification, same, before)
         event = booking_event(notification, self._source.rules, self._table, place.received_at, place.id)
         after, applied = self._next(work, before, event, booking_id)
         if applied:
-            after = replace(after, applied_id=place.id, applied_key=notification.content_key)
+            after = replace(after, applied_id=place.id, applied_key=place.key_of(notification))
         self._keep(work, notification, key, self._count(applied), place)
         work.events.setdefault(booking_id, []).append(event)
         work.bookings[booking_id] = after
@@ -229,11 +181,11 @@ class Settling:
         key = absence_key(notification)
         before = work.absences.get(key)
         same = work.known.get(notification.content_key, [])
-        event, again = self._event(notification, same, before)
+        event, again = self._repeats.event(notification, same, before)
         if again is not None:
             self._repeat(work, notification, again)
             return
-        place = self._place(notification, same)
+        place = self._place(notification, same, before)
         received = place.received_at
         applied = before is None or before.last_at is None or received >= before.last_at
         state = before or Absence(self._source.name, key, received, received)
@@ -244,7 +196,7 @@ class Settling:
         )
         if applied:
             state = absence_step(state, notification, self._source.rules, self._table, received)
-            state = replace(state, applied_id=place.id, applied_key=notification.content_key)
+            state = replace(state, applied_id=place.id, applied_key=place.key_of(notification))
         self._keep(work, notification, event, self._count(applied), place)
         work.absences[key] = state
         work.absent.add(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -10,7 +10,9 @@ from lxml import etree
 from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
 from receiver.wire import Record
 
-Values = dict[str, object]
+from .document import Repeated, Values, build, further
+
+__all__ = ["Canonical", "Level", "Values", "canonical", "level_of", "levels"]
 
 _SPACE = " \t\r\n"
 _ORDER = "theOrder"
@@ -37,14 +39,24 @@ class Canonical:
     ``values``: what was sent by canonical name, None where it was empty, lists of mappings for groups. Unknown elements
     stand among them under the names they came with; those beside a list's items under the list's name and theirs
     (``theBookingCodes/count``), text in the place of a group likewise (``theBookingCodes/text()``). ``document`` is
-    what the XSD describes. ``unknown`` lists the paths of unknown elements, ``lines`` the line of each path.
+    what the XSD describes, with the first entries of each list. ``unknown`` lists the paths of unknown elements,
+    ``lines`` the line of each path.
     """
 
     kind: Kind
     values: Values
     document: etree._Element
+    table: KindTable
     unknown: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
+
+    def documents(self) -> Iterator[tuple[int, etree._Element]]:
+        """``document``, then documents of further entries of its lists: each with how many entries came before.
+
+        The record is valid when all of them are.
+        """
+        yield 0, self.document
+        yield from further(self.values, self.table)
 
 
 def _local(element: etree._Element) -> str:
@@ -169,20 +181,16 @@ class _Reader:
             self.stray(values, child, f"{group.name}/{_local(child)}", path)
 
 
-class _Repeated(list[object]):
-    """Several occurrences of what may stand once."""
-
-
 def _add(values: Values, name: str, value: object) -> None:
     """Keep every occurrence: a second one of the same name makes a list, which no XSD takes for a plain field."""
     if name not in values:
         values[name] = value
         return
     before = values[name]
-    if isinstance(before, _Repeated):
+    if isinstance(before, Repeated):
         before.append(value)
     else:
-        values[name] = _Repeated([before, value])
+        values[name] = Repeated([before, value])
 
 
 def _completion(reader: _Reader, record: Record, level: Level) -> Values:
@@ -200,8 +208,8 @@ def _completion(reader: _Reader, record: Record, level: Level) -> Values:
     given = values.pop(_ORDER, None)
     if isinstance(given, dict):
         order.update(given)
-    if isinstance(given, _Repeated):
-        values[_ORDER] = _Repeated([order, *given] if order else given)
+    if isinstance(given, Repeated):
+        values[_ORDER] = Repeated([order, *given] if order else given)
     elif order:
         values[_ORDER] = order
     if values.get(_NUMBER) is None and _NUMBER in order:
@@ -218,38 +226,4 @@ def canonical(record: Record, level: Level, table: KindTable) -> Canonical:
         values = reader.children(record.element, level)
     document = build(values, table)
     reader.lines[""] = record.line
-    return Canonical(record.kind, values, document, reader.unknown, reader.lines)
-
-
-def build(values: Values, table: KindTable) -> etree._Element:
-    """The canonical document of ``values``: known names only, in table order."""
-    document = etree.Element(table.root)
-    _fill(document, values, table)
-    return document
-
-
-def _fill(parent: etree._Element, values: Values, part: KindTable | Group) -> None:
-    for f in part.fields:
-        if f.name in values:
-            value = values[f.name]
-            for one in value if isinstance(value, _Repeated) else [value]:
-                _put(parent, f, one)
-    for group in part.groups:
-        if group.name in values:
-            entries = values[group.name]
-            for entry in entries if isinstance(entries, list) else [entries]:
-                element = etree.SubElement(parent, group.name)
-                if isinstance(entry, dict):
-                    _fill(element, entry, group)
-
-
-def _put(parent: etree._Element, found: Field, value: object) -> None:
-    element = etree.SubElement(parent, found.name)
-    if isinstance(value, str):
-        element.text = value
-    elif isinstance(value, list) and found.type is FieldType.TEXTS:
-        for text in value:
-            etree.SubElement(element, "value").text = str(text)
-    elif isinstance(value, dict):
-        for name in value:
-            etree.SubElement(element, name)
+    return Canonical(record.kind, values, document, table, reader.unknown, reader.lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from receiver.fields import FieldTable, Kind
 from receiver.wire import Record
 
-from .canonical import Canonical, Values, canonical, levels
+from .canonical import Canonical, canonical, levels
+from .document import Values
 from .finding import Finding, quoted
 from .identity import content_key
 from .moments import Oddity
@@ -70,7 +72,8 @@ class Judge:
         """What the record is, with every problem and warning."""
         table = self._table.kinds[record.kind]
         found = canonical(record, self._levels[record.kind], table)
-        problems = [*self._stray(record), *self._invalid(found)]
+        # What is no record is not asked for what a record must have: that would only say it is none again.
+        problems = [*self._stray(record)] or self._invalid(found)
         problems += self._missing(found)
         action, unknown_word = self._action(found)
         problems += unknown_word
@@ -107,10 +110,16 @@ class Judge:
             yield Finding("", "unknown_record", text, record.line, setting=f"[sources.{self.rules.source}.roots]")
 
     def _invalid(self, found: Canonical) -> list[Finding]:
-        if self._schemas.accepts(found.kind, found.document):
-            return []
-        problems = self._schemas.problems(found.kind, found.document, found.lines, self.rules.most_problems)
-        return problems or [Finding("", "invalid", "The record is not valid by the XSD.")]
+        problems: list[Finding] = []
+        for before, document in found.documents():
+            if self._schemas.accepts(found.kind, document):
+                continue
+            most = self.rules.most_problems - len(problems)
+            told = self._schemas.problems(found.kind, document, found.lines, most, before)
+            problems += told or [Finding("", "invalid", "The record is not valid by the XSD.")]
+            if len(problems) >= self.rules.most_problems:
+                break
+        return problems
 
     def _missing(self, found: Canonical) -> Iterator[Finding]:
         """Fields that this source must send beyond what identifies, where the kind has them."""
@@ -167,7 +176,7 @@ class Judge:
 
     def _unknown(self, found: Canonical) -> Iterator[Finding]:
         setting = f"[sources.{self.rules.source}.fields]"
-        for path in dict.fromkeys(found.unknown):
+        for path in islice(dict.fromkeys(found.unknown), self.rules.most_problems):
             text = f"{path} is no field that is known: it is kept with the record."
             yield Finding(path, "unknown_element", text, found.lines.get(path), setting=setting)
 

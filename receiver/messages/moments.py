@@ -15,6 +15,7 @@ _OFFSET = r"[+-](?:(?:0\d|1[0-3]):?[0-5]\d|14:?00)"
 _ISO = re.compile(
     rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T(\d{{2}}):(\d{{2}})(?::(\d{{2}})(?:\.(\d+))?)?(Z|{_OFFSET})?", re.ASCII
 )
+_USUAL_LENGTH = 64
 _VENDOR = re.compile(r"(\d{2})-([A-Za-z]{3})-(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{2})/(\d{2})/(\d{4}) (\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 
@@ -80,7 +81,6 @@ def _oddity(local: datetime, zone: ZoneInfo) -> Oddity | None:
     return Oddity.AMBIGUOUS if first > second else Oddity.NONEXISTENT
 
 
-@lru_cache(maxsize=4096)
 def read_moment(text: str, zone: ZoneInfo) -> Moment:
     """The instant that ``text`` names; without a zone of its own it is local wall time in ``zone``.
 
@@ -88,6 +88,16 @@ def read_moment(text: str, zone: ZoneInfo) -> Moment:
     taken; a wall time skipped in spring is read with the offset from before the change. Both are flagged. Fractions
     beyond microseconds are cut. Raises ValueError when the text is none of the three forms or no date.
     """
+    # A fraction may have millions of digits: what is remembered must be small.
+    return _remembered(text, zone) if len(text) <= _USUAL_LENGTH else _moment(text, zone)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str, zone: ZoneInfo) -> Moment:
+    return _moment(text, zone)
+
+
+def _moment(text: str, zone: ZoneInfo) -> Moment:
     found = _wall(text)
     if found is None:
         raise ValueError(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from lxml import etree
 from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
 from receiver.fields.xsd import schema
 
+from .document import MOST_REPEATED
 from .finding import Finding, quoted
 
 _EXPECTED = {
@@ -45,14 +47,18 @@ class Schemas:
                 self._explainers[kind] = xmlschema.XMLSchema(source, allow="none", defuse="always")
             return self._explainers[kind]
 
-    def problems(self, kind: Kind, document: etree._Element, lines: Mapping[str, int], most: int) -> list[Finding]:
+    def problems(
+        self, kind: Kind, document: etree._Element, lines: Mapping[str, int], most: int, before: int = 0
+    ) -> list[Finding]:
         """Every problem of an invalid canonical ``document``, up to ``most``, in words, with line and value.
 
-        ``lines`` gives the line of each path in the push as sent.
+        ``lines`` gives the line of each path in the push as sent; ``before`` is the number of entries of each list that
+        the record has before those in ``document``.
         """
         found: list[Finding] = []
+        place = _Place(self._table.kinds[kind], document, lines, before)
         for error in self.explainer(kind).iter_errors(cast("Any", document)):
-            for finding in _explain(error, self._table.kinds[kind], document, lines):
+            for finding in _explain(error, place):
                 if finding not in found:
                     found.append(finding)
             if len(found) >= most:
@@ -60,20 +66,30 @@ class Schemas:
         return found[:most]
 
 
-def _path(element: etree._Element, root: etree._Element, part: KindTable) -> str:
+@dataclass(frozen=True)
+class _Place:
+    """Where a document stands: its kind, and the lines and the entries of lists before it in the record."""
+
+    table: KindTable
+    root: etree._Element
+    lines: Mapping[str, int]
+    before: int
+
+
+def _path(element: etree._Element, place: _Place) -> str:
     """``theBookingCodes[2]/quantity``: the path in the record, positions for lists only."""
     steps: list[str] = []
-    at: KindTable | Group | None = part
+    at: KindTable | Group | None = place.table
     chain: list[etree._Element] = []
     current: etree._Element | None = element
-    while current is not None and current is not root:
+    while current is not None and current is not place.root:
         chain.append(current)
         current = current.getparent()
     for node in reversed(chain):
         name = str(node.tag)
         group = next((g for g in at.groups if g.name == name), None) if at is not None else None
         if group is not None and group.many:
-            position = 1 + sum(1 for _ in node.itersiblings(name, preceding=True))
+            position = place.before + 1 + sum(1 for _ in node.itersiblings(name, preceding=True))
             name = f"{name}[{position}]"
         steps.append(name)
         at = group
@@ -95,16 +111,12 @@ def _part_at(path: str, part: KindTable) -> KindTable | Group:
     return at
 
 
-def _explain(
-    error: xmlschema.XMLSchemaValidationError,
-    table: KindTable,
-    root: etree._Element,
-    lines: Mapping[str, int],
-) -> Iterator[Finding]:
+def _explain(error: xmlschema.XMLSchemaValidationError, place: _Place) -> Iterator[Finding]:
     element = cast("etree._Element | None", error.elem)
     if element is None:
-        element = root
-    path = _path(element, root, table)
+        element = place.root
+    table, lines = place.table, place.lines
+    path = _path(element, place)
     part = _part_at(path, table)
     name = re.sub(r"\[\d+\]$", "", path.rpartition("/")[2])
     found = _fields(part).get(name)
@@ -150,12 +162,14 @@ def _of_children(
             yield Finding(inside + f.name, "missing", text, line)
         if count > 1:
             where = _line(inside + f.name, lines) or line
-            yield Finding(
-                inside + f.name, "repeated", f"{inside}{f.name} stands {count} times; once is allowed.", where
-            )
+            yield _repeated(inside + f.name, count, where)
     for group in part.groups:
         count = len(element.findall(group.name))
         if count > 1 and not group.many:
             where = _line(inside + group.name, lines) or line
-            text = f"{inside}{group.name} stands {count} times; once is allowed."
-            yield Finding(inside + group.name, "repeated", text, where)
+            yield _repeated(inside + group.name, count, where)
+
+
+def _repeated(path: str, count: int, line: int | None) -> Finding:
+    times = f"{count} times" if count < MOST_REPEATED else f"{count} times or more"
+    return Finding(path, "repeated", f"{path} stands {times}; once is allowed.", line)

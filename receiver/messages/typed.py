@@ -40,9 +40,17 @@ def entries(values: Mapping[str, object], group: Group, zone: ZoneInfo) -> list[
 
 
 def moment_of(values: Mapping[str, object], name: str, zone: ZoneInfo) -> datetime | None:
-    """The instant of a DateTime field in UTC, or None when it is missing, empty or out of range."""
+    """The instant of a DateTime in UTC, or None when it is missing, empty or out of range.
+
+    Also None for what is no time: the kind may not know the field, and then nothing has been said of its text.
+    """
     value = values.get(name)
-    return read_moment(value, zone).utc if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    try:
+        return read_moment(value, zone).utc
+    except ValueError:
+        return None
 
 
 def moments(

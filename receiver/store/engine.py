@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,7 +13,10 @@ from sqlalchemy.exc import ArgumentError
 
 from receiver.errors import SettingsError
 
+from .bounded import bounded
+
 _WRITES = "receiver_writes"
+_LATER = 2.0
 
 
 def database_url(text: str) -> URL:
@@ -29,11 +34,20 @@ def database_url(text: str) -> URL:
     raise SettingsError(f"RECEIVER_DATABASE_URL: {url.drivername} is not supported; use postgresql or sqlite.")
 
 
+def identity(text: str) -> str:
+    """Which database ``text`` names, without user or password: two texts with one identity mean the same data."""
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite {Path(str(url.database)).resolve()}"
+    return f"postgresql {url.host or 'localhost'}:{url.port or 5432}/{url.database or url.username or ''}"
+
+
 def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     # Transactions are begun by _begin below, so that a writer takes its lock before it reads.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # secure_delete: what is erased is overwritten, not only forgotten.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -48,10 +62,12 @@ def writing(connection: Connection) -> Connection:
     return connection.execution_options(**{_WRITES: True})
 
 
-def create(text: str, *, pool_size: int = 5, timeout: float = 10.0) -> Engine:
+def create(text: str, *, pool_size: int = 5, timeout: float = 10.0, statement_timeout: float | None = None) -> Engine:
     """An engine for the database at ``text``; ``timeout`` in seconds bounds connecting and waiting for locks.
 
-    Nothing is connected yet. Errors never show parameters: those hold personal data.
+    ``statement_timeout``, in seconds, bounds each statement on PostgreSQL, and how long a transaction may do nothing;
+    a server that does not answer within it is taken for gone. Nothing is connected yet. Errors never show parameters:
+    those hold personal data.
     """
     url = database_url(text)
     common: dict[str, Any] = {"hide_parameters": True, "pool_timeout": timeout}
@@ -60,15 +76,38 @@ def create(text: str, *, pool_size: int = 5, timeout: float = 10.0) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _begin)
         return engine
+    arguments = _postgresql_arguments(timeout, statement_timeout)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=2, connect_args=arguments, **common)
+    if statement_timeout is not None:
+        event.listen(engine, "do_connect", _connecting(statement_timeout))
+    return engine
+
+
+def _postgresql_arguments(timeout: float, statement_timeout: float | None) -> dict[str, Any]:
+    """libpq's: a peer that is gone without a word is noticed, too, while nothing is asked of it."""
     milliseconds = int(timeout * 1000)
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=2,
-        connect_args={
-            "connect_timeout": max(2, int(timeout)),
-            "application_name": "receiver",
-            "options": f"-c timezone=UTC -c lock_timeout={milliseconds}",
-        },
-        **common,
-    )
+    # A server whose own setting is less would say that a commit is done before it is on disk, and so would we.
+    options: dict[str, object] = {"timezone": "UTC", "lock_timeout": milliseconds, "synchronous_commit": "on"}
+    if statement_timeout is not None:
+        longest = int(statement_timeout * 1000)
+        options |= {"statement_timeout": longest, "idle_in_transaction_session_timeout": longest}
+    seconds = max(2, int(timeout))
+    return {
+        "connect_timeout": seconds,
+        "keepalives_idle": seconds,
+        "keepalives_interval": seconds,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 3 * milliseconds,
+        "application_name": "receiver",
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+    }
+
+
+def _connecting(statement_timeout: float) -> Callable[..., object]:
+    # Later than the server's own bound: its answer says more than our giving up.
+    kind = bounded(statement_timeout + _LATER)
+
+    def connect(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> object:
+        return kind.connect(*arguments, **named)
+
+    return connect

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, union_all, update
 
 from receiver.fields import Kind
 from receiver.messages import Notification
@@ -28,13 +28,17 @@ class NotificationStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Known:
-    """A notification that is already stored, as far as telling repeats apart needs."""
+    """A notification that is already stored, as far as telling repeats apart needs.
+
+    ``erased``: something of it was erased since; its keys are of what it said before.
+    """
 
     id: str
     content_key: str
     event_key: str
     status: NotificationStatus
     received_at: datetime
+    erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,20 @@ class Heard:
     received_at: datetime
 
 
+def _known_columns(tables: Tables) -> tuple[ColumnElement[Any], ...]:
+    n = tables.notifications
+    return n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at, n.c.erased_at
+
+
 def _known(row: Any) -> Known:
-    return Known(row.id, row.content_key, row.event_key, NotificationStatus(row.status), row.received_at)
+    status, erased = NotificationStatus(row.status), row.erased_at is not None
+    return Known(row.id, row.content_key, row.event_key, status, row.received_at, erased)
 
 
 def by_content(connection: Connection, tables: Tables, source: str, keys: Iterable[str]) -> dict[str, list[Known]]:
     """The stored notifications of the source that say the same as any of ``keys``."""
     n = tables.notifications
-    query = select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at).where(
-        n.c.source == source, among(connection, n.c.content_key, keys)
-    )
+    query = select(*_known_columns(tables)).where(n.c.source == source, among(connection, n.c.content_key, keys))
     found: dict[str, list[Known]] = {}
     for row in connection.execute(query):
         found.setdefault(row.content_key, []).append(_known(row))
@@ -81,7 +89,7 @@ def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha2
     """Held notifications of earlier deliveries of the same bytes, by position; what they say may read otherwise now."""
     n, p = tables.notifications, tables.pushes
     query = (
-        select(n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at, n.c.position)
+        select(*_known_columns(tables), n.c.position)
         .join(p, p.c.id == n.c.push_id)
         .where(p.c.source == source, p.c.sha256 == sha256, p.c.held > 0, n.c.status == NotificationStatus.HELD)
     )
@@ -91,7 +99,7 @@ def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha2
 def of_push(connection: Connection, tables: Tables, push_id: str) -> dict[int, Known]:
     """The notifications that one delivery brought or repeated, by position."""
     n, r = tables.notifications, tables.repeats
-    wanted = (n.c.id, n.c.content_key, n.c.event_key, n.c.status, n.c.received_at)
+    wanted = _known_columns(tables)
     brought = select(*wanted, n.c.position).where(n.c.push_id == push_id)
     repeated = select(*wanted, r.c.position).join(r, r.c.notification_id == n.c.id).where(r.c.push_id == push_id)
     return {row.position: _known(row) for query in (repeated, brought) for row in connection.execute(query)}
@@ -102,6 +110,29 @@ def came_in_bytes(connection: Connection, tables: Tables, notification_id: str, 
     n, p = tables.notifications, tables.pushes
     query = select(n.c.id).join(p, p.c.id == n.c.push_id).where(n.c.id == notification_id, p.c.sha256 == sha256)
     return connection.scalar(query) is not None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """When a delivery came (UTC), and the HTTP status it was answered with."""
+
+    received_at: datetime
+    status: int
+
+
+def last_answer(connection: Connection, tables: Tables, notification_id: str, sha256: str) -> Answered | None:
+    """The answer to the last delivery of exactly these bytes that brought or repeated the notification."""
+    n, r, p = tables.notifications, tables.repeats, tables.pushes
+    brought = select(n.c.push_id).where(n.c.id == notification_id)
+    repeated = select(r.c.push_id).where(r.c.notification_id == notification_id)
+    query = (
+        select(p.c.received_at, p.c.reply_status)
+        .where(p.c.id.in_(union_all(brought, repeated)), p.c.sha256 == sha256)
+        .order_by(p.c.received_at.desc(), p.c.id.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    return Answered(found.received_at, found.reply_status) if found is not None else None
 
 
 def history(connection: Connection, tables: Tables, source: str, booking_id: str) -> list[Heard]:
@@ -149,14 +180,16 @@ def add(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> Non
 
 
 def settle(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
-    """Write what became of held notifications: they keep their id, push and arrival."""
+    """Write what became of held notifications: they keep their id, push and arrival.
+
+    One of which something was erased keeps its keys: it is the same as what was sent, not as what is left of it.
+    """
     if entries:
         n = tables.notifications
-        statement = (
-            update(n)
-            .where(n.c.id == bindparam("known_id"))
-            .values({column: bindparam(f"new_{column}") for column in _row(entries[0])})
-        )
+        new: dict[str, ColumnElement[Any]] = {column: bindparam(f"new_{column}") for column in _row(entries[0])}
+        for key in ("content_key", "event_key"):
+            new[key] = case((n.c.erased_at.is_(None), new[key]), else_=n.c[key])
+        statement = update(n).where(n.c.id == bindparam("known_id")).values(new)
         rows = [{"known_id": e.id, **{f"new_{k}": v for k, v in _row(e).items()}} for e in entries]
         connection.execute(statement, rows)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select
 
+from receiver.errors import BytesGone
 from receiver.fields import Kind
 
 from .tables import Tables
@@ -22,6 +23,17 @@ class Outcome(StrEnum):
     HELD = "held"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+class BodyState(StrEnum):
+    """What became of a push's bytes, where they are not as they came (column ``pushes.body_state``)."""
+
+    EXPIRED = "expired"
+    ERASED = "erased"
+    REDACTED = "redacted"
+
+
+_GONE = {BodyState.EXPIRED: "have expired", BodyState.ERASED: "were erased"}
 
 
 @dataclass(frozen=True)
@@ -73,24 +85,39 @@ def is_stored(connection: Connection, tables: Tables, push_id: str) -> bool:
 
 
 def body_of(connection: Connection, tables: Tables, push_id: str) -> tuple[str, datetime, bytes] | None:
-    """Source, arrival (UTC) and bytes of a stored delivery, or None."""
+    """Source, arrival (UTC) and bytes of a stored delivery, or None. Raises BytesGone when they are not kept now."""
     p, b = tables.pushes, tables.bodies
     found = connection.execute(
-        select(p.c.source, p.c.received_at, b.c.body).join(b, b.c.push_id == p.c.id).where(p.c.id == push_id)
+        select(p.c.source, p.c.received_at, p.c.body_state, b.c.body)
+        .join(b, b.c.push_id == p.c.id, isouter=True)
+        .where(p.c.id == push_id)
     ).one_or_none()
-    return (found.source, found.received_at, bytes(found.body)) if found is not None else None
+    if found is None:
+        return None
+    if found.body is None:
+        raise BytesGone(f"The bytes of push {push_id} {_GONE.get(found.body_state, 'are gone')}.")
+    return found.source, found.received_at, bytes(found.body)
+
+
+def is_waiting(tables: Tables) -> ColumnElement[bool]:
+    """Whether something may come of a push when settings change: it brought a record that is held, or it was refused
+    or failed and nothing was read of it."""
+    p, n, r = tables.pushes, tables.notifications, tables.repeats
+    held = p.c.id.in_(select(n.c.push_id).where(n.c.status == "held"))
+    failed = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
+    unread = ~exists().where(n.c.push_id == p.c.id) & ~exists().where(r.c.push_id == p.c.id)
+    return held | (failed & unread)
 
 
 def retryable(connection: Connection, tables: Tables, source: str | None) -> list[str]:
     """Ids of deliveries that something may come of when settings change, the oldest first.
 
-    Those that brought a held notification, and those refused or failed of which nothing was read.
+    Those that brought a held notification, and those refused or failed of which nothing was read, as long as their
+    bytes are kept.
     """
-    p, n, r = tables.pushes, tables.notifications, tables.repeats
-    held = p.c.id.in_(select(n.c.push_id).where(n.c.status == "held"))
-    failed = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
-    unread = ~exists().where(n.c.push_id == p.c.id) & ~exists().where(r.c.push_id == p.c.id)
-    query = select(p.c.id).where(held | (failed & unread)).order_by(p.c.received_at, p.c.id)
+    p = tables.pushes
+    kept = exists().where(tables.bodies.c.push_id == p.c.id)
+    query = select(p.c.id).where(is_waiting(tables), kept).order_by(p.c.received_at, p.c.id)
     if source is not None:
         query = query.where(p.c.source == source)
     return list(connection.scalars(query))

@@ -16,10 +16,16 @@ from receiver.fields import FieldTable
 from .engine import writing
 from .tables import Tables, build_tables
 
-# What ends a transaction that lost a race and may simply begin again: a row that another wrote first, a
-# serialization failure, a deadlock.
-_RACES = frozenset({"23505", "40001", "40P01"})
-_SQLITE_RACES = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+# What ends a transaction that lost a race and may simply begin again: a row that another wrote first, one that
+# expired meanwhile, a serialization failure, a deadlock.
+_RACES = frozenset({"23503", "23505", "40001", "40P01"})
+_SQLITE_RACES = frozenset(
+    {
+        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
+    }
+)
 # Classes that say the database cannot work now: connection, resources, operator intervention, system, locks.
 _DOWN = ("08", "53", "57", "58", "55", "25", "XX")
 

@@ -25,6 +25,7 @@ from receiver.fields import Field, FieldTable, FieldType, Kind
 from receiver.messages.absence import absence_columns
 from receiver.messages.booking import booking_columns
 
+from .keeping import keeping_tables
 from .types import UtcDateTime
 
 _NAMES = {
@@ -53,6 +54,9 @@ class Tables:
     business_data: Table
     unavailabilities: Table
     changes: Table
+    feed_offset: Table
+    duties: Table
+    erasures: Table
 
 
 def _column(found: Field) -> Column[object]:
@@ -90,6 +94,7 @@ def _pushes(metadata: MetaData) -> tuple[Table, Table]:
         Column("reply_status", Integer, nullable=False),
         Column("reason", Text),
         Column("message", Text),
+        Column("body_state", Text),
         Index(None, "received_at"),
         Index(None, "source", "kind", "received_at"),
         Index("ix_pushes_sha256_held", "source", "sha256", postgresql_where=_WITH_HELD, sqlite_where=_WITH_HELD),
@@ -130,6 +135,7 @@ def _notifications(metadata: MetaData) -> tuple[Table, Table]:
         Column("values", JSON, nullable=False),
         Column("warnings", JSON, nullable=False),
         Column("problems", JSON, nullable=False),
+        Column("erased_at", UtcDateTime()),
         UniqueConstraint("source", "event_key"),
         Index(None, "source", "content_key"),
         Index(None, "source", "booking_id"),
@@ -198,6 +204,7 @@ def _completions(metadata: MetaData, table: FieldTable) -> tuple[Table, Table, T
         Column("booking_id", Text, primary_key=True),
         Column("notification_id", ForeignKey("notifications.id"), nullable=False),
         *_columns((*own, *order, *location), without=("booking_id",)),
+        Index(None, "notification_id"),
     )
     lists = []
     for name, extra in (("theResources", []), ("theBusinessData", [Column("part", Text, primary_key=True)])):
@@ -236,8 +243,8 @@ def _unavailabilities(metadata: MetaData, table: FieldTable) -> Table:
     )
 
 
-def _changes(metadata: MetaData) -> Table:
-    return Table(
+def _changes(metadata: MetaData) -> tuple[Table, Table]:
+    changes = Table(
         "changes",
         metadata,
         Column("cursor", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
@@ -249,7 +256,18 @@ def _changes(metadata: MetaData) -> Table:
         Column("occurred_at", UtcDateTime(), nullable=False),
         Column("recorded_at", UtcDateTime(), nullable=False),
         Index(None, "source", "entity", "entity_key"),
+        Index(None, "notification_id"),
     )
+    # One row, id 1: by how much cursors are ahead of this cluster's transaction ids, and the highest one of rows that
+    # are deleted (erased, expired): readers have passed it.
+    offset = Table(
+        "feed_offset",
+        metadata,
+        Column("id", Integer, primary_key=True, autoincrement=False),
+        Column("transactions", BigInteger, nullable=False),
+        Column("deleted_to", BigInteger, nullable=False),
+    )
+    return changes, offset
 
 
 def build_tables(table: FieldTable) -> Tables:
@@ -262,5 +280,6 @@ def build_tables(table: FieldTable) -> Tables:
         *_bookings(metadata, table),
         *_completions(metadata, table),
         _unavailabilities(metadata, table),
-        _changes(metadata),
+        *_changes(metadata),
+        *keeping_tables(metadata),
     )

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request
 from receiver.errors import CutShort, EncodedContent, TooLarge
 
 _SLICE = 64 * 1024
-_SILENCE = 60.0
+_SILENCE = 30.0
 _PATIENCE = 10.0
 
 
@@ -47,7 +47,7 @@ def discard(environ: Mapping[str, Any], seconds: float = _PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     with suppress(Exception):
         while (left := deadline - time.monotonic()) > 0:
-            with _patience(environ, left):
+            with _patience(environ, left, until=deadline):
                 if not _stream(environ).read(_SLICE):
                     return
 
@@ -70,14 +70,20 @@ def _stream(environ: Mapping[str, Any]) -> BinaryIO:
 
 
 @contextmanager
-def _patience(environ: Mapping[str, Any], seconds: float) -> Iterator[None]:
-    """Bound each wait for the sender: one that has gone silent would keep a thread for good."""
+def _patience(environ: Mapping[str, Any], seconds: float, until: float | None = None) -> Iterator[None]:
+    """Bound each wait for the sender: one that has gone silent would keep a thread for good.
+
+    ``until``, of the monotonic clock, bounds all waits together where the server's connection can do that; it has a
+    bound for the whole request of its own.
+    """
     connection = environ.get("gunicorn.socket")
     if connection is None:
         yield
         return
     before = connection.gettimeout()
     connection.settimeout(seconds)
+    if until is not None and hasattr(connection, "until"):
+        connection.until = until
     try:
         yield
     finally:
@@ -99,5 +105,5 @@ def _read(stream: BinaryIO, most: int) -> bytes:
             left -= len(found)
     except Exception:  # noqa: BLE001 - the server's reader has its own errors, not ours to import
         # Whatever the server's reader trips over (a bad chunk, a lost connection), the body is not whole.
-        raise CutShort("The connection ended inside the body, or a chunk of it is malformed.") from None
+        raise CutShort("The body ended early, did not arrive in time, or has a malformed chunk.") from None
     return b"".join(slices)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from threading import BoundedSemaphore
 
 from werkzeug.datastructures import Authorization
 from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Request
 
-from receiver.errors import AddressNotAllowed, WrongCredentials
+from receiver.errors import AddressNotAllowed, TooBusy, WrongCredentials
 
-Network = IPv4Network | IPv6Network
+from .proxies import Network, Sender, is_in
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HASHING_SECONDS = 10.0
+_MOST_DIGESTS = 1000
 
 
 def is_usable_hash(text: str) -> bool:
@@ -23,6 +29,12 @@ def is_usable_hash(text: str) -> bool:
     except ValueError:
         return False
     return len([part for part in text.split("$", 2) if part]) == 3
+
+
+def read_authorization(request: Request) -> Authorization | None:
+    """What the request gives for credentials; None for none, and for what no credentials can look like."""
+    # werkzeug stumbles over what is not ASCII.
+    return request.authorization if request.headers.get("Authorization", "").isascii() else None
 
 
 @dataclass
@@ -37,49 +49,67 @@ class Guard:
     password_hash: str | None = None
     networks: Sequence[Network] = ()
     _proven: set[bytes] = field(default_factory=set, repr=False)
+    _wrong: dict[bytes, None] = field(default_factory=dict, repr=False)
+    _hashing: BoundedSemaphore = field(default_factory=BoundedSemaphore, repr=False)
 
-    def check(self, authorization: Authorization | None, address: str | None, *, forwarded: bool) -> None:
-        """Raise WrongCredentials or AddressNotAllowed unless the request may push.
+    def check(self, authorization: Authorization | None, sender: Sender) -> None:
+        """Raise WrongCredentials, AddressNotAllowed or TooBusy unless the request may push.
 
-        ``forwarded`` says that the request names another address behind ``address``: it came through a proxy, whose
-        own address alone proves nothing of the sender. What the request names is never believed.
+        The address of a proxy that is not named alone proves nothing of who is behind it.
         """
-        if self.username is None and forwarded:
+        if self.username is None and sender.is_behind_stranger:
             raise AddressNotAllowed("Requests through a proxy need a user name and password.")
         if self.networks or self.username is None:
-            self._check_address(address)
+            self._check_address(sender)
         if self.username is not None and not self._knows(authorization):
             raise WrongCredentials("The user name or password is missing or wrong.")
 
-    def _check_address(self, address: str | None) -> None:
-        try:
-            found = ip_address((address or "").partition("%")[0])
-        except ValueError:
-            raise AddressNotAllowed("The sender's address is not known.") from None
-        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        if self.networks:
-            allowed = any(found in network for network in self.networks if network.version == found.version)
-        else:
-            allowed = found.is_loopback
-        if not allowed:
+    def _check_address(self, sender: Sender) -> None:
+        if sender.address is None:
+            raise AddressNotAllowed("The sender's address is not known.")
+        if not (is_in(sender.address, self.networks) if self.networks else sender.address.is_loopback):
             raise AddressNotAllowed("The sender's address may not push here.")
 
     def _knows(self, authorization: Authorization | None) -> bool:
         if authorization is None or authorization.type != "basic":
             return False
         name, password = authorization.username or "", authorization.password or ""
+        if _CONTROL.search(name + password):
+            return False  # RFC 7617, 2; and a hash does not tell a password from the same with NULs behind it
         same_name = hmac.compare_digest(name.encode(), (self.username or "").encode())
         return self._is_password(password) and same_name
 
     def _is_password(self, password: str) -> bool:
         if self.password is not None:
             return hmac.compare_digest(password.encode(), self.password.encode())
-        # A password hash is slow on purpose: what it has accepted once is remembered by a digest.
+        return self.password_hash is not None and self._matches(self.password_hash, password)
+
+    def _matches(self, hashed: str, password: str) -> bool:
+        """A password hash is slow on purpose, and takes memory: each password is tried once, and one at a time.
+
+        So the right one never waits once it was proven, and guessing costs one thread of one processor at most.
+        """
         digest = hashlib.sha256(password.encode()).digest()
-        if digest in self._proven:
-            return True
-        if self.password_hash is not None and check_password_hash(self.password_hash, password):
-            self._proven.add(digest)
-            return True
-        return False
+        if (known := self._known(digest)) is not None:
+            return known
+        if not self._hashing.acquire(timeout=_HASHING_SECONDS):
+            raise TooBusy("Too many passwords are being checked. Send the push again later.")
+        try:
+            if (known := self._known(digest)) is not None:
+                return known  # someone came with the same while this one waited
+            if found := check_password_hash(hashed, password):
+                self._proven.add(digest)
+            else:
+                self._remember_wrong(digest)
+            return found
+        finally:
+            self._hashing.release()
+
+    def _known(self, digest: bytes) -> bool | None:
+        return True if digest in self._proven else False if digest in self._wrong else None
+
+    def _remember_wrong(self, digest: bytes) -> None:
+        """Keep the last few: a sender that has not heard of a new password tries the old one for days."""
+        if len(self._wrong) >= _MOST_DIGESTS:
+            del self._wrong[next(iter(self._wrong))]
+        self._wrong[digest] = None

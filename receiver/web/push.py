@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import structlog
 from flask import Blueprint, Response, request
@@ -17,12 +17,13 @@ from receiver.intake import Delivery, Intake, Receipt, Source
 from receiver.wire import Reply, refusal, wsdl
 
 from .body import discard, read_body
-from .guard import Guard
+from .guard import Guard, read_authorization
 from .metrics import Metrics
+from .proxies import Proxies
+from .safety import refuse_browsers
 
 _log = structlog.get_logger()
 _RETRY_AFTER = 30
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ def push_blueprint(
     intake: Intake,
     table: FieldTable,
     metrics: Metrics,
+    proxies: Proxies,
     most_bytes: int,
     public_url: str | None,
 ) -> Blueprint:
     """``/push/{source}``: POST a push, GET its description."""
     blueprint = Blueprint("push", __name__)
+    # It takes milliseconds to write and anyone may ask; the address can be the asker's invention, so a few are kept.
+    described = lru_cache(maxsize=32)(partial(wsdl, table))
 
     @blueprint.post("/push/<name>", provide_automatic_options=False)
     def push(name: str) -> Response:
@@ -51,8 +55,8 @@ def push_blueprint(
         if door is None:
             return _unread(refusal(404, "There is no such source."))
         try:
-            forwarded = any(header in request.headers for header in _FORWARDED)
-            door.guard.check(request.authorization, request.remote_addr, forwarded=forwarded)
+            refuse_browsers(request.headers)
+            door.guard.check(read_authorization(request), proxies.sender(request))
             body = read_body(request, most_bytes)
         except Refused as error:
             return _turned_away(door, error, metrics)
@@ -70,8 +74,8 @@ def push_blueprint(
             response = _response(refusal(405, "Pushes are sent by POST; the description is at ?wsdl."))
             response.headers["Allow"] = "POST"
             return response
-        address = f"{public_url.rstrip('/')}/push/{name}" if public_url else request.base_url
-        return Response(wsdl(table, address), content_type="text/xml; charset=utf-8")
+        address = public_url.rstrip("/") if public_url else proxies.address(request)
+        return Response(described(f"{address}/push/{name}"), content_type="text/xml; charset=utf-8")
 
     @blueprint.errorhandler(InternalServerError)
     def fault_of_ours(_error: InternalServerError) -> Response:
@@ -89,6 +93,8 @@ def _turned_away(door: Door, error: Refused, metrics: Metrics) -> Response:
     response = _unread(refusal(error.status, str(error)))
     if isinstance(error, WrongCredentials):
         response.headers["WWW-Authenticate"] = 'Basic realm="DRS pushes", charset="UTF-8"'
+    if error.can_retry:
+        response.headers["Retry-After"] = str(_RETRY_AFTER)
     return response
 
 

@@ -20,6 +20,21 @@ def _children(element: etree._Element, wrapper: str, item: str) -> list[etree._E
     return found
 
 
+# Elements of a completion that hold other records, not fields of this one.
+_AROUND = frozenset({"theorders", "order", "thebookings", "booking"})
+
+
+def shared(context: etree._Element) -> tuple[int, int]:
+    """The elements and characters of what stands around bookings and counts for each of them."""
+    elements = characters = 0
+    for child in context:
+        if local_name(child).lower() not in _AROUND:
+            for inner in child.iter():
+                elements += 1
+                characters += len(inner.text or "")
+    return elements, characters
+
+
 def expand_completion(root: etree._Element) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
     """Each booking of each order with the order (and the root) as its context, then those that stand in no order.
 

@@ -58,14 +58,20 @@ def soap_of(root: etree._Element) -> Soap | None:
         ) from None
 
 
-_OPENING = re.compile(rb"<(?:[\w.\-]+:)?Envelope\b[^>]*")
+_BEFORE = b"\0 \t\r\n\xef\xbb\xbf\xfe\xff"
+_PROLOGUE = rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?:\[.*?\]\s*+)?>)*+"
+_OPENING = re.compile(_PROLOGUE + rb"<(?:([\w.\-]+):)?Envelope\b([^>]*)", re.DOTALL)
 
 
 def soap_by_look(body: bytes) -> Soap | None:
-    """The SOAP version that bytes seem to be in when their encoding keeps them from being parsed; None when unsure."""
-    opening = _OPENING.search(body[:4096].replace(b"\0", b""))
-    found = [soap for soap in Soap if opening is not None and soap.value.encode() in opening.group()]
-    return found[0] if len(found) == 1 else None
+    """The SOAP version that bytes seem to be in when they are not parsed at all; None when unsure."""
+    opening = _OPENING.match(body.lstrip(_BEFORE).replace(b"\0", b""))
+    if opening is None:
+        return None
+    declaration = rb"xmlns:" + re.escape(opening[1]) if opening[1] else rb"xmlns"
+    declared = re.search(rb"\s" + declaration + rb"""\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", opening[2])
+    name = declared[declared.lastindex or 0] if declared else b""
+    return next((soap for soap in Soap if soap.value.encode() == name), None)
 
 
 def check_header(header: etree._Element, soap: Soap) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from lxml import etree
 
@@ -13,20 +15,27 @@ from .encoding import encoding_of
 
 _SLICE = 64 * 1024
 _SNIPPET = 60
+_LONGEST_NAME = 1_000
+_MOST_ATTRIBUTES = 1_000
+_SPARE_NAMESPACES = 10_000
+# A start tag with too many attributes, whatever they are called: a parser only says so once it holds them all.
+_ATTRIBUTE = r"""\s++[^\s<>=/"']++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
+_TAG = rf"""<[^\s<>=/!?"']++(?:{_ATTRIBUTE}){{{_MOST_ATTRIBUTES + 1}}}"""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one document: nesting, elements in all, and elements of one record held in memory at a time."""
+    """Bounds of one document: nesting, elements in all, elements of one record held in memory at a time, records."""
 
     depth: int = 64
     elements: int = 2_000_000
-    record_elements: int = 200_000
+    record_elements: int = 100_000
+    records: int = 200_000
 
 
 def _pull_parser(encoding: str) -> etree.XMLPullParser:
     return etree.XMLPullParser(
-        events=("start", "end"),
+        events=("start", "end", "start-ns"),
         encoding=encoding,
         resolve_entities=False,
         load_dtd=False,
@@ -55,9 +64,26 @@ def _not_well_formed(error: etree.XMLSyntaxError) -> Unreadable:
 
 def _check_name(element: etree._Element) -> None:
     """A prefix that stands for nothing is reported by the parser only at the end; its element has no usable name."""
-    if ":" in local_name(element):
-        text = f"Not well-formed XML: the prefix of {local_name(element)[:_SNIPPET]} is not declared."
+    name = local_name(element)
+    if ":" in name:
+        text = f"Not well-formed XML: the prefix of {name[:_SNIPPET]} is not declared."
         raise Unreadable(text, reason="not_well_formed", line=element.sourceline)
+    if len(name) > _LONGEST_NAME:
+        text = f"The name {name[:_SNIPPET]}… is longer than {_LONGEST_NAME} characters."
+        raise Unreadable(text, reason="too_long", line=element.sourceline)
+
+
+def _check_attributes(body: bytes, encoding: str) -> None:
+    """Elements of very many attributes cost a parser thirty times their size before it says a word."""
+    if body.count(b"=") <= _MOST_ATTRIBUTES:
+        return
+    if encoding.startswith("UTF-16"):
+        codec = "utf-16-le" if encoding == "UTF-16LE" else "utf-16-be"
+        flooded = re.search(_TAG, body.decode(codec, errors="replace")) is not None
+    else:
+        flooded = re.search(_TAG.encode(), body) is not None
+    if flooded:
+        raise Unreadable(f"An element has more than {_MOST_ATTRIBUTES} attributes.", reason="too_many_attributes")
 
 
 def _sanity(body: bytes) -> None:
@@ -75,7 +101,11 @@ def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, i
     """Yield ``("start" | "end", element, depth)`` in document order; the root's depth is 1.
 
     Comments and processing instructions are gone, so they split no text. Raises Unreadable: ``not_well_formed``,
-    ``encoding``, ``doctype``, ``too_deep``, ``too_many_elements``, ``empty_body``, ``not_xml``.
+    ``encoding``, ``doctype``, ``too_deep``, ``too_many_elements``, ``too_many_attributes``, ``too_long``,
+    ``empty_body``, ``not_xml``.
+
+    Attributes are there at the start of their element and gone once the next event is asked for: nothing in a
+    push is said by one, and they are what memory fills with.
     """
     _sanity(body)
     depth = count = 0
@@ -93,14 +123,18 @@ def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, i
             raise Unreadable(f"More than {limits.elements} elements.", reason="too_many_elements")
         doctype = depth == 1 and element.getroottree().docinfo.doctype
         yield "start", element, depth
+        element.attrib.clear()
         if doctype:  # said once the root has been seen: an envelope is answered in one
             raise Unreadable("A DOCTYPE is not taken: a push has none.", reason="doctype", line=1)
 
 
 def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:
     """Events slice by slice; those before a syntax error come before it is raised."""
-    parser = _pull_parser(encoding_of(body))
+    encoding = encoding_of(body)
+    _check_attributes(body, encoding)
+    parser = _pull_parser(encoding)
     view = memoryview(body)
+    spare = _SPARE_NAMESPACES
     for start in range(0, len(body) + 1, _SLICE):
         failure = None
         try:
@@ -109,9 +143,25 @@ def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:
                 parser.close()
         except etree.XMLSyntaxError as error:
             failure = error
-        yield from parser.read_events()
+        for event, found in parser.read_events():
+            if event == "start-ns":
+                spare -= 1
+                _check_namespace(cast("tuple[str, str]", found), spare)
+                continue
+            spare += event == "start"
+            yield event, found
         if failure is not None:
             raise _not_well_formed(failure)
+
+
+def _check_namespace(declared: tuple[str, str], spare: int) -> None:
+    """Namespaces are kept for as long as the document is, and their names are a part of every element's."""
+    if len(declared[1]) > _LONGEST_NAME:
+        text = f"A namespace's name is longer than {_LONGEST_NAME} characters."
+        raise Unreadable(text, reason="too_long")
+    if spare < 0:
+        text = "The document declares more namespaces than it has elements for."
+        raise Unreadable(text, reason="too_many_attributes")
 
 
 def local_name(element: etree._Element) -> str:

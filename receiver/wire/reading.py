@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -10,26 +11,32 @@ from lxml import etree
 from receiver.errors import Unreadable
 from receiver.fields import Kind
 
-from .completion import expand_completion
+from .completion import expand_completion, shared
 from .envelope import Envelope, Soap, check_header, soap_by_look, soap_of
 from .names import RootNames
 from .parser import Limits, events, local_name, namespace
 from .record import Record
 
 _SNIPPET = 60
+_MOST_IN_HEADER = 10_000
+# What stands around records counts for each of them: it may add this many times what was sent.
+_MOST_REPEATED = 4
+_FREE_TEXT = 1024 * 1024
 
 
 @dataclass
 class _Frame:
     """An open element that is a record, or turns out to hold records: ``container`` by its name or by what it holds.
 
-    ``kind`` is None for an outermost element of an unknown name, which may only wrap records.
+    ``kind`` is None for an outermost element of an unknown name, which may only wrap records. ``held`` is the number
+    of elements inside that are kept in memory.
     """
 
     element: etree._Element
     kind: Kind | None
     container: bool
     opened: bool = False
+    held: int = 0
 
 
 class Reading:
@@ -43,13 +50,15 @@ class Reading:
         self._body, self._names, self._limits = body, names, limits
         self._frames: list[_Frame] = []
         self._position = 0
-        self._held = 0
+        self._in_header = 0
+        self._elements = self._repeated_elements = self._repeated_text = 0
 
     def records(self) -> Iterator[Record]:
         """The push's records in document order. Raises Unreadable, also after some records were yielded."""
         payload_depth, bodies = 1, 0
         for event, element, depth in self._events():
             if event == "start":
+                self._elements += 1
                 if depth == 1:
                     soap = soap_of(element)
                     if soap is not None:
@@ -58,14 +67,16 @@ class Reading:
                         continue
                 if payload_depth == 3 and depth == 2:
                     bodies += self._envelope_part(element, bodies)
-                elif payload_depth == 3 and depth == 3 and bodies == 0:
-                    self._header_block(element)
+                elif payload_depth == 3 and depth >= 3 and bodies == 0:
+                    self._header_block(element, depth)
                 elif depth == payload_depth:
                     self._start_payload(element)
                 elif depth > payload_depth and bodies == (payload_depth == 3):
                     self._start_inside(element)
             elif self._frames and self._frames[-1].element is element:
                 yield from self._end_frame()
+            elif payload_depth == depth == 3 and bodies == 0:
+                self._release(element)
         if self.envelope.operation is None:
             raise Unreadable("The SOAP Body is missing or holds no element.", reason="empty_body")
 
@@ -93,9 +104,15 @@ class Reading:
             line=element.sourceline,
         )
 
-    def _header_block(self, element: etree._Element) -> None:
+    def _header_block(self, element: etree._Element, depth: int) -> None:
         assert self.envelope.soap is not None  # noqa: S101
-        check_header(element, self.envelope.soap)
+        if depth == 3:
+            check_header(element, self.envelope.soap)
+        self._in_header += 1
+        most = min(_MOST_IN_HEADER, self._limits.record_elements)
+        if self._in_header > most:
+            text = f"The SOAP Header holds more than {most} elements."
+            raise Unreadable(text, reason="too_many_elements")
 
     def _start_payload(self, element: etree._Element) -> None:
         name = local_name(element)
@@ -108,8 +125,8 @@ class Reading:
         if not self._frames:
             return
         frame = self._frames[-1]
-        self._held += 1
-        if self._held > self._limits.record_elements:
+        frame.held += 1
+        if frame.held > self._limits.record_elements:
             raise Unreadable(
                 f"One record holds more than {self._limits.record_elements} elements.",
                 reason="too_many_elements",
@@ -130,13 +147,13 @@ class Reading:
         return local_name(element).lower() in self._names.aliases
 
     def _open(self, element: etree._Element, kind: Kind | None) -> None:
-        self._held = 0
         self._frames.append(_Frame(element, kind, local_name(element).lower() in self._names.containers))
 
     def _end_frame(self) -> Iterator[Record]:
         frame = self._frames.pop()
         if self._frames:
             if not len(frame.element) and _text(frame.element):
+                self._frames[-1].held += frame.held
                 # Text alone is no record: a field of what is around it that happens to bear the name of one.
                 return
             self._frames[-1].container = self._frames[-1].opened = True
@@ -150,14 +167,18 @@ class Reading:
             yield from self._strays(frame.kind, frame.element)
         # A container that holds something, and no record, is judged as one: it may say something.
         if not frame.opened and (not frame.container or len(frame.element) or _text(frame.element)):
-            for element, context in _units(frame.element, frame.kind):
+            for element, context in self._units(frame.element, frame.kind):
                 yield self._record(frame.kind, element, context)
         self._release(frame.element)
+        if self._frames:
+            self._frames[-1].held = 1
 
     def _record(
         self, kind: Kind, element: etree._Element, context: tuple[etree._Element, ...] = (), *, stray: bool = False
     ) -> Record:
         self._position += 1
+        if self._position > self._limits.records:
+            raise Unreadable(f"More than {self._limits.records} records.", reason="too_many_records")
         return Record(kind, self._position, int(element.sourceline or 0), element, context, stray)
 
     def _strays(self, kind: Kind, elements: Iterable[etree._Element]) -> Iterator[Record]:
@@ -167,6 +188,24 @@ class Reading:
         for element in found:
             yield self._record(kind, element, stray=True)
 
+    def _units(self, element: etree._Element, kind: Kind) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
+        """The records in an element, each with what counts for it too. What counts for many is counted for each."""
+        if kind is not Kind.COMPLETION:
+            return [(element, ())]
+        units = expand_completion(element)
+        uses = Counter(around for _, context in units for around in context)
+        for around, times in uses.items():
+            elements, characters = shared(around)
+            self._repeated_elements += (times - 1) * elements
+            self._repeated_text += (times - 1) * characters
+        if (
+            self._repeated_elements > self._limits.record_elements + _MOST_REPEATED * self._elements
+            or self._repeated_text > _FREE_TEXT + _MOST_REPEATED * len(self._body)
+        ):
+            text = "What orders say, counted for each of their bookings, is more than a push may hold."
+            raise Unreadable(text, reason="too_many_elements", line=element.sourceline)
+        return units
+
     @staticmethod
     def _release(element: etree._Element) -> None:
         """Give the memory of a finished record back, and that of the siblings before it."""
@@ -175,12 +214,6 @@ class Reading:
         if parent is not None:
             while (before := element.getprevious()) is not None:
                 parent.remove(before)
-
-
-def _units(element: etree._Element, kind: Kind) -> list[tuple[etree._Element, tuple[etree._Element, ...]]]:
-    if kind is Kind.COMPLETION:
-        return expand_completion(element)
-    return [(element, ())]
 
 
 def _unknown_root(element: etree._Element) -> Unreadable:

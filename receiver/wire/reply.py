@@ -11,7 +11,8 @@ from lxml.builder import ElementMaker
 
 from .envelope import Envelope, Soap
 
-_NOT_XML = re.compile("[^\t\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+# Beside what XML cannot hold: control characters, and those that turn the direction of a line around.
+_NOT_SHOWN = re.compile("[^\t\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _LONGEST = 4000
 
 
@@ -35,8 +36,8 @@ class Reply:
 
 
 def one_line(text: str) -> str:
-    """``text`` as a single line that XML can hold, cut at a length that no log or column minds."""
-    line = " ".join(_NOT_XML.sub(" ", text).split())
+    """``text`` as a single line of what XML can hold and people see, cut at a length that no log or column minds."""
+    line = " ".join(_NOT_SHOWN.sub(" ", text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

@@ -21,12 +21,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors", "fields"},
     "messages": {"errors", "fields", "wire"},
     "store": {"errors", "fields", "messages", "packaged"},
-    "settings": {"errors", "fields", "messages", "wire"},
-    "intake": {"errors", "fields", "messages", "store", "wire"},
-    "web": {"errors", "fields", "intake", "store", "wire"},
+    "settings": {"errors", "fields", "messages", "spool", "wire"},
+    "spool": {"errors"},
+    "intake": {"errors", "fields", "messages", "spool", "store", "wire"},
+    "jobs": {"errors", "fields", "intake", "messages", "spool", "store", "wire"},
+    "web": {"errors", "fields", "intake", "spool", "store", "wire"},
     "simulate": {"errors", "fields"},
-    "app": {"errors", "fields", "intake", "messages", "settings", "store", "web", "wire"},
-    "cli": {"app", "errors", "fields", "intake", "log", "messages", "packaged", "settings", "simulate", "store", "web"},
+    "app": {"errors", "fields", "intake", "jobs", "messages", "settings", "spool", "store", "web", "wire"},
+    "cli": {
+        *("app", "errors", "fields", "intake", "jobs", "log", "messages", "packaged", "server", "settings", "simulate"),
+        *("spool", "store", "web", "wire"),
+    },
+    "server": {"errors", "jobs", "log", "settings", "web", "wire"},
     "__main__": {"cli"},
 }
 
@@ -38,20 +44,21 @@ LIBRARIES: dict[str, tuple[set[str], dict[str, set[str]]]] = {
             # The transaction is the corridor's: it hands its connection on, and does nothing else with it.
             "intake/work.py": {"Connection"},
             "intake/settling.py": {"Connection"},
+            "intake/repeats.py": {"Connection"},
             # Commands that work on the database at once tell its errors in our words, in one place.
             "cli/database.py": {"Engine", "SQLAlchemyError"},
         },
     ),
     "alembic": ({"store"}, {"cli/database.py": {"CommandError"}}),
-    "psycopg": (set(), {}),
+    "psycopg": ({"store"}, {}),
     "sqlite3": ({"store"}, {}),
     "flask": ({"web", "app"}, {}),
     "werkzeug": ({"web", "app"}, {"cli/hash_password.py": {"generate_password_hash"}}),
-    "gunicorn": ({"cli"}, {}),
+    "gunicorn": ({"server"}, {}),
     "click": ({"cli"}, {}),
     "xmlschema": ({"messages"}, {}),
     "lxml": ({"fields", "wire", "messages", "simulate"}, {}),
-    "prometheus_client": ({"web", "cli"}, {}),
+    "prometheus_client": ({"web", "server"}, {}),
     "pydantic": ({"settings"}, {}),
     "pydantic_settings": ({"settings"}, {}),
 }
@@ -172,7 +179,7 @@ def wrong_surroundings(module: Module) -> list[str]:
 
 def wrong_environment(module: Module) -> list[str]:
     """Only settings read the environment; commands and the shared counts may name a folder in it."""
-    if module.part in ("settings", "cli") or module.path == "web/metrics.py":
+    if module.part in ("settings", "cli", "server") or module.path in ("web/metrics.py", "web/room.py"):
         return []
     wrong = [f"imports os.{name}" for whole, name in module.imports() if whole == "os" and name in _ENVIRONMENT]
     attributes = [n for n in ast.walk(module.tree) if isinstance(n, ast.Attribute) and n.attr in _ENVIRONMENT]

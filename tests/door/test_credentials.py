@@ -12,6 +12,7 @@ import pytest
 
 from receiver.errors import AddressNotAllowed
 from receiver.web.guard import Guard
+from receiver.web.proxies import Sender, read_address
 from tests.conftest import StartReceiver
 from tests.support.inbox import counts
 from tests.support.pushes import confirmation
@@ -200,13 +201,13 @@ def test_two_settings_are_enough_for_credentials(sqlite_url: str, start_receiver
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::1%lo"])
 def test_loopback_addresses(address: str) -> None:
-    Guard().check(None, address, forwarded=False)
+    Guard().check(None, Sender(read_address(address)))
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "::2", "::ffff:10.0.0.1", "0.0.0.0", "", None, "localhost", "1.2.3"])
 def test_addresses_that_are_not_loopback(address: str | None) -> None:
     with pytest.raises(AddressNotAllowed):
-        Guard().check(None, address, forwarded=False)
+        Guard().check(None, Sender(read_address(address)))
 
 
 def test_a_hash_is_not_the_password(receiver: Receiver) -> None:

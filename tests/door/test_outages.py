@@ -15,6 +15,7 @@ from receiver.messages import Judge, Rules, Schemas
 from receiver.store import engine as engines
 from receiver.web.guard import Guard
 from receiver.web.metrics import Metrics
+from receiver.web.proxies import Proxies
 from receiver.web.push import Door, push_blueprint
 from receiver.wire import RootNames
 from tests.conftest import NewDatabase, StartReceiver
@@ -155,7 +156,7 @@ def test_a_failure_of_the_door_itself() -> None:
     source = Source("drs", RootNames.of(field_table()), rules, Judge(field_table(), Schemas(field_table()), rules))
     app = Flask("door")
     doors = {"drs": Door(source, Guard())}
-    app.register_blueprint(push_blueprint(doors, Stumbling(), field_table(), Metrics(), 1000, None))
+    app.register_blueprint(push_blueprint(doors, Stumbling(), field_table(), Metrics(), Proxies(()), 1000, None))
     reply = app.test_client().post("/push/drs", data=b"<comments>dentist</comments>")
     assert (reply.status_code, int(reply.headers["Retry-After"]) > 0) == (503, True)
     said = read_return(Answer(reply.status_code, {k.lower(): v for k, v in reply.headers}, reply.data))

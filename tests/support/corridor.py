@@ -11,8 +11,9 @@ import uuid_utils
 
 from receiver.app import utc_now
 from receiver.fields import field_table
-from receiver.intake import Delivery, Intake, Receipt, Source
+from receiver.intake import Delivery, Fallback, Intake, Receipt, Source
 from receiver.messages import Judge, Rules, Schemas
+from receiver.spool import Spool, SpoolReply
 from receiver.store import engine as engines
 from receiver.store import migrations
 from receiver.store.store import Store
@@ -29,9 +30,17 @@ def make_source(rules: Rules | None = None) -> Source:
 class Corridor:
     """One store, one source, and the corridor between them."""
 
-    def __init__(self, store: Store, source: Source, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: Source,
+        now: Callable[[], datetime] = utc_now,
+        spool: Spool | None = None,
+        answer: SpoolReply = SpoolReply.UNAVAILABLE,
+    ) -> None:
         self.store, self.source = store, source
-        self.intake = Intake(store, field_table(), Limits(), now, uuid_utils.uuid7)
+        fallback = Fallback(spool, answer, Limits())
+        self.intake = Intake(store, field_table(), Limits(), fallback, now, uuid_utils.uuid7)
 
     def push(self, body: bytes | str) -> Receipt:
         return self.intake.receive(Delivery(self.source, body.encode() if isinstance(body, str) else body))

@@ -34,6 +34,7 @@ _KEEPER = """
 cat >/dev/null
 if pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null); then
     kill -QUIT "$pid"
+    kill -CONT "$pid"
     while kill -0 "$pid"; do sleep 0.05; done
 fi
 rm -rf "$1"
@@ -77,6 +78,12 @@ class Cluster:
     def running(self) -> bool:
         """Whether the server's process is there."""
         return self._server is not None and self._server.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The id of the server's first process, which runs."""
+        assert self._server is not None
+        return self._server.pid
 
     def start(self) -> None:
         """Start the server and return once it takes connections."""
@@ -174,7 +181,7 @@ class Cluster:
 def unusable(url: str) -> str | None:
     """Why the database cannot be connected to, in one line; None if it can."""
     try:
-        psycopg.connect(_plain(url), connect_timeout=10).close()
+        psycopg.connect(plain_url(url), connect_timeout=10).close()
     except (psycopg.Error, ArgumentError) as error:
         return " ".join(str(error).split())
     return None
@@ -183,7 +190,7 @@ def unusable(url: str) -> str | None:
 @contextmanager
 def empty_database(admin_url: str) -> Iterator[str]:
     """The URL of a new, empty database in ``admin_url``'s cluster, dropped at the end even when in use."""
-    admin_url = _plain(admin_url)
+    admin_url = plain_url(admin_url)
     name = f"receiver_test_{secrets.token_hex(6)}"
     _run(admin_url, "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", name)
     try:
@@ -197,7 +204,7 @@ def _run(url: str, statement: LiteralString, database: str) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(database)))
 
 
-def _plain(url: str) -> str:
+def plain_url(url: str) -> str:
     """The URL without the name of a driver, as libpq takes it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 

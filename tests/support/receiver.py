@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from lxml import etree
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from receiver.fields import field_table
 from receiver.store import engine as engines
@@ -79,6 +79,11 @@ class Receiver:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def environment(self) -> dict[str, str]:
         """What the receiver's commands are run with: nothing of RECEIVER_* from outside."""
@@ -168,8 +173,7 @@ class Receiver:
         if self._engine is None:
             self._engine = engines.create(self.database_url)
         with self._engine.connect() as connection:
-            found = connection.execute(text(query), parameters).mappings().all()
-        return [{name: _same(name, value) for name, value in row.items()} for row in found]
+            return rows_of(connection, query, **parameters)
 
     def forget_all(self) -> None:
         """Delete every row, leaving the schema."""
@@ -193,6 +197,12 @@ class Receiver:
     def log_lines(self) -> list[dict[str, Any]]:
         """What the receiver has logged, line by line."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def rows_of(connection: Connection, query: str, **parameters: object) -> list[dict[str, Any]]:
+    """Rows of a query, as ``Receiver.rows`` gives them, as one connection sees them."""
+    found = connection.execute(text(query), parameters).mappings().all()
+    return [{name: _same(name, value) for name, value in row.items()} for row in found]
 
 
 _JSON = frozenset({"values", "warnings", "problems"})

@@ -37,8 +37,34 @@ def npm() -> Path:
     return _ensure(lambda: _which("npm"), "npm", "npm")
 
 
-def _which(program: str) -> Path | None:
-    found = shutil.which(program)
+def strace() -> Path:
+    """strace, which shows system calls and can make them fail."""
+    return _ensure(lambda: _which("strace"), "strace", "strace")
+
+
+def libfaketime() -> Path:
+    """The library that, loaded before all others, gives a program another time of day."""
+    return _ensure(_find_libfaketime, "libfaketime", "libfaketime")
+
+
+def nginx() -> Path:
+    """nginx, with TLS."""
+    return _ensure(lambda: _which("nginx", "/usr/sbin"), "nginx", "nginx-light")
+
+
+def slowhttptest() -> Path:
+    """slowhttptest, which opens slow connections."""
+    return _ensure(lambda: _which("slowhttptest"), "slowhttptest", "slowhttptest")
+
+
+def openssl() -> Path:
+    """OpenSSL's command."""
+    return _ensure(lambda: _which("openssl"), "openssl", "openssl")
+
+
+def _which(program: str, also: str = "") -> Path | None:
+    """Where the program is; ``also`` is a folder that may not be on the path."""
+    found = shutil.which(program) or shutil.which(program, path=also)
     return Path(found) if found else None
 
 
@@ -55,6 +81,14 @@ def _find_postgres() -> Path | None:
     return None
 
 
+def _find_libfaketime() -> Path | None:
+    found = (
+        *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
+        *Path("/usr").glob("lib*/faketime/libfaketimeMT.so.1"),
+    )
+    return next(iter(found), None)
+
+
 def _ensure(find: Callable[[], Path | None], what: str, package: str) -> Path:
     found = find()
     if found is None:
@@ -69,7 +103,7 @@ def _install(what: str, package: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise Missing(f"{what} not found: install it (Debian: apt-get install {package})")
     print(f"Installing Debian's package {package}", flush=True)
-    with _no_cluster_of_its_own():
+    with _no_cluster_of_its_own(), _no_services():
         for command in ([*_APT, "update"], [*_APT, "install", "--no-install-recommends", package]):
             done = subprocess.run(
                 command,
@@ -101,9 +135,24 @@ def _no_cluster_of_its_own() -> Iterator[None]:
             _CLUSTER_DEFAULTS.parent.parent.rmdir()
 
 
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Keep Debian's packages from starting servers while they are installed here."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield  # the machine's owner has decided what may start
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
+
+
 def main() -> int:
     """See to every program; one line for each that is missing. Returns the exit status."""
-    wanted: list[Callable[[], Path]] = [npm]
+    wanted: list[Callable[[], Path]] = [npm, strace, libfaketime, nginx, openssl, slowhttptest]
     if not os.environ.get("RECEIVER_TEST_DATABASE_URL"):
         wanted.append(postgres_binaries)
     status = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import selectors
 import socket
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,12 @@ class RawConnection:
     ) -> None:
         self._socket.close()
 
+    @property
+    def port(self) -> int:
+        """The port at this end."""
+        found: int = self._socket.getsockname()[1]
+        return found
+
     def send(self, *parts: bytes | str) -> None:
         self._socket.sendall(b"".join(p.encode() if isinstance(p, str) else p for p in parts))
 
@@ -41,11 +48,25 @@ class RawConnection:
             found += more
         assert found == expected
 
+    def has_answer(self, seconds: float) -> bool:
+        """Whether something to read comes within ``seconds``."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
+
     def answer(self) -> Answer:
         """The reply, read to its end."""
         with closing(http.client.HTTPResponse(self._socket)) as reply:
             reply.begin()
             return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+
+    def everything(self) -> bytes:
+        """All that comes until the connection ends, in whatever way."""
+        found = b""
+        with suppress(ConnectionError):
+            while more := self._socket.recv(65536):
+                found += more
+        return found
 
     def answer_if_any(self) -> Answer | None:
         """The reply, or None when the connection ends without one."""

@@ -1,0 +1,81 @@
+"""A delivery on its way through the corridor: what is known of it before anything is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from receiver.store.pushes import Push
+from receiver.wire import Envelope, Reading, form_of
+
+from .receipt import Receipt
+from .repeats import Arrival
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One request as the door let it in: whose it is, its bytes whole, and what it called them."""
+
+    source: Source
+    body: bytes
+    content_type: str | None = None
+
+
+@dataclass
+class Draft:
+    """``received_at`` UTC. ``answered`` is the HTTP status that the sender has heard, when that was long ago.
+
+    ``receipt`` is what was about to be committed: it holds if the commit turns out to have happened.
+    """
+
+    push_id: str
+    received_at: datetime
+    delivery: Delivery
+    answered: int | None = None
+    reading: Reading | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope as far as it has been read."""
+        return self.reading.envelope if self.reading is not None else Envelope()
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the bytes, in hex."""
+        return digest(self.delivery.body)
+
+    def arrival(self, now: Callable[[], datetime]) -> Arrival:
+        """How its records arrive; ``now`` tells the time (UTC)."""
+        return Arrival(
+            self.push_id, self.sha256, self.received_at, now, is_live=self.answered is None, answered=self.answered
+        )
+
+    def push(self, receipt: Receipt, message: str | None = None) -> Push:
+        """The row of the inbox."""
+        source, envelope = self.delivery.source, self.envelope
+        return Push(
+            id=self.push_id,
+            source=source.name,
+            received_at=self.received_at,
+            size_bytes=len(self.delivery.body),
+            sha256=self.sha256,
+            content_type=self.delivery.content_type,
+            form=form_of(envelope),
+            kind=receipt.kind or source.names.roots.get((envelope.operation or "").lower()),
+            outcome=receipt.outcome,
+            records=receipt.records,
+            held=receipt.held,
+            reply_status=self.answered or receipt.reply.status,
+            reason=receipt.reason,
+            message=message,
+        )
+
+
+def digest(body: bytes) -> str:
+    """SHA-256 in hex: the same bytes are told by it."""
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,1 @@
+"""What runs beside the answering of pushes: emptying the spool, keeping house."""

@@ -1,0 +1,1 @@
+"""The HTTP server: gunicorn, with a worker that slow clients cannot stop."""

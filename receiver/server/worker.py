@@ -1,0 +1,245 @@
+"""The worker process: gunicorn's threads, kept for requests that have arrived.
+
+gunicorn's own worker gives a thread to each connection and waits there, without end, for a request to come; and its
+main loop waits up to 2 s for the other side whenever it closes a connection. A few slow clients stop it. Here the main
+loop collects what comes from every connection and a thread gets whole requests, so slow clients cost a file
+descriptor and a little memory each, until their time is up. Where a thread may have to wait for the sender all the same
+(a body too large to be kept, a sender that asks to be told to go on, replies that are not taken), it is one of a pool
+of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import structlog
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from .arrival import Arrival, Step
+from .leaving import Leaving
+from .malformed import answer, status_of
+from .timed import TimedSocket
+
+_RECEIVED = 64 * 1024
+_SEND_BUFFER = 128 * 1024  # any reply fits, so that a thread need not wait until it is taken
+_STOPPING_SECONDS = 2.0
+_SWEEP_SECONDS = 0.25
+_GONE = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long senders are waited for, in seconds, and the largest body that is taken, in bytes.
+
+    ``head`` is for the request line and headers, ``body`` for the whole request, ``reply`` for a reply to be taken.
+    """
+
+    head: float
+    body: float
+    reply: float
+    most_body: int
+
+
+@dataclass
+class _Arriving:
+    arrival: Arrival
+    since: float
+
+    def deadline(self, patience: Patience) -> float:
+        return self.since + (patience.body if self.arrival.has_head else patience.head)
+
+
+class Connection(TConn):
+    """A connection as gunicorn has it, of HTTP/1 without TLS."""
+
+    sock: TimedSocket
+    parser: Any
+    is_whole = False
+
+
+class Worker(ThreadWorker):
+    """Takes connections, collects requests, hands them to threads, and lets go of connections without waiting."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._patience: Patience = cast("Any", self.app).patience
+        self._arriving: dict[Connection, _Arriving] = {}
+        self._leaving = Leaving(self._close)
+        self._swept = 0.0
+
+    # Requests arrive
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection; where there are too many, the one whose request has been arriving longest goes."""
+        try:
+            connected, address = listener.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                _log.warning("connection_not_taken", error=errno.errorcode.get(error.errno or 0))
+                self._drop_oldest()
+            elif error.errno not in _GONE:
+                raise
+            return
+        self.nr_conns += 1
+        timed = TimedSocket(fileno=connected.detach())
+        timed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._await(Connection(self.cfg, timed, address, listener.getsockname()))
+        if self.nr_conns >= self.worker_connections:
+            self._drop_oldest()
+
+    def on_client_socket_readable(self, conn: Any, client: Any) -> None:
+        """A connection that was kept begins its next request."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._await(conn)
+
+    def _await(self, conn: Connection, data: bytes = b"") -> None:
+        self._arriving[conn] = _Arriving(Arrival(self._patience.most_body), time.monotonic())
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
+        if data:
+            self._add(conn, data)
+
+    def _receive(self, conn: Connection, sock: socket.socket) -> None:
+        if conn not in self._arriving:
+            return  # dropped in this same turn of the loop
+        try:
+            data = sock.recv(_RECEIVED)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._drop(conn)
+            return
+        if data:
+            self._add(conn, data)
+        elif self._arriving[conn].arrival.data:
+            self._hand_over(conn)  # what is missing, and how that is answered, is seen where requests are read
+        else:
+            self._drop(conn)
+
+    def _add(self, conn: Connection, data: bytes) -> None:
+        step = self._arriving[conn].arrival.add(data)
+        if step is Step.HAND_OVER:
+            self._hand_over(conn)
+        elif step is Step.HEAD_TOO_LARGE:
+            self._turn_away(conn, 431, "malformed_request")
+
+    def init_process(self) -> None:
+        """Make the second pool too: whoever takes their time there keeps no thread from whole requests."""
+        self._unhurried = ThreadPoolExecutor(self.cfg.threads)
+        super().init_process()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give the connection to a thread: of the second pool where the thread may have to wait for the sender."""
+        pool = self.tpool if conn.is_whole and not conn.sock.has_unsent() else self._unhurried
+        done = pool.submit(self.handle, conn)
+        done.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
+
+    def _hand_over(self, conn: Connection) -> None:
+        arriving = self._forget(conn)
+        conn.is_whole = arriving.arrival.is_whole
+        conn.init()
+        conn.parser.unreader.unread(bytes(arriving.arrival.data))
+        conn.data_ready = True
+        conn.sock.until = arriving.since + self._patience.body
+        self.enqueue_req(conn)
+
+    def _forget(self, conn: Connection) -> _Arriving:
+        self.poller.unregister(conn.sock)
+        return self._arriving.pop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self._forget(conn)
+        self._close(conn)
+
+    def _drop_oldest(self) -> None:
+        """Of connections that have sent no whole request, the oldest is the likeliest never to do so.
+
+        It goes at once: to let it go gently would keep its place from the next.
+        """
+        oldest = min(self._arriving, key=lambda conn: self._arriving[conn].since, default=None)
+        if oldest is not None:
+            self._count(408, "too_many_connections")
+            with suppress(OSError):
+                oldest.sock.send(answer(408))
+            self._drop(oldest)
+
+    # Threads
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer one request, in a thread. A sender that does not take its reply is given up."""
+        conn.sock.settimeout(self._patience.reply)
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            _log.warning("reply_not_taken")
+            raise StopIteration from None
+
+    def handle_error(self, req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+        """Answer what is no request, in a thread: in the door's form, counted, and quoting nothing."""
+        status = status_of(exc)
+        if status == 503:
+            _log.error("request_failed", error=type(exc).__name__)
+        else:
+            self._count(status, "malformed_request")
+        with suppress(OSError):
+            client.settimeout(self._patience.reply)
+            client.sendall(answer(status, has_body=getattr(req, "method", None) != "HEAD"))
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """A thread is done with a connection: keep it for the next request, or let it go."""
+        try:
+            keep = not fs.cancelled() and fs.result() is True
+            conn.sock.setblocking(False)
+        except Exception:  # noqa: BLE001 - whatever it was, the connection is of no more use
+            self._close(conn)
+            return
+        if not keep:
+            self._leaving.begin(conn, self.poller)
+        elif more := conn.parser.unreader.take_buffered():
+            self._await(conn, more)  # the next request came with this one
+        else:
+            conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else _STOPPING_SECONDS)
+            self.keepalived_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    # Connections end
+
+    def _turn_away(self, conn: Connection, status: int, reason: str) -> None:
+        self._forget(conn)
+        self._count(status, reason)
+        with suppress(OSError):
+            conn.sock.send(answer(status))
+        self._leaving.begin(conn, self.poller)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Let go of everyone whose time is up; gunicorn's loop calls this at every turn."""
+        now = time.monotonic()
+        if now < self._swept + _SWEEP_SECONDS:
+            return
+        self._swept = now
+        self._leaving.sweep(now, self.poller)
+        for conn, arriving in list(self._arriving.items()):
+            idle = self._patience.head if self.alive else _STOPPING_SECONDS
+            if not arriving.arrival.data and arriving.since + idle <= now:
+                self._drop(conn)  # nothing was asked, so there is nothing to answer
+            elif arriving.deadline(self._patience) <= now:
+                cut = arriving.arrival.has_head
+                self._turn_away(conn, 400 if cut else 408, "cut_short" if cut else "too_slow")
+
+    def _count(self, status: int, reason: str) -> None:
+        _log.warning("request_turned_away", reason=reason, status=status)
+        cast("Any", self.wsgi).extensions["receiver.turned_away"]("-", reason)

@@ -1,0 +1,38 @@
+"""What every reply says to browsers: they are no senders here, and must make nothing of what they are shown."""
+
+from __future__ import annotations
+
+from flask import Response
+from werkzeug.datastructures import Headers
+
+from receiver.errors import FromBrowser
+
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+_BROWSER = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode")
+
+
+def refuse_browsers(headers: Headers) -> None:
+    """Raise FromBrowser for what a web page sends.
+
+    A page of anyone's can have its reader's browser post a form to a loopback address, or to a host for which the
+    browser remembers credentials. The browser adds these headers and no page can take them away (Fetch, 3.1 and
+    2.2.2): ``Origin`` goes with every POST, also after the page's name was made to point to this host. Nothing that
+    pushes is a browser, so that all are refused, whatever their value.
+    """
+    if any(name in headers for name in _BROWSER):
+        raise FromBrowser("Pushes are not taken from web pages.")
+
+
+def make_safe(response: Response) -> Response:
+    """Add the headers that the response does not set itself: a page may need a wider policy of its own."""
+    for name, value in SAFE_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

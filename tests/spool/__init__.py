@@ -1,0 +1,1 @@
+"""The spool: what becomes of pushes while the database is down."""
