@@ -1,0 +1,1 @@
+"""Slow senders, and what the others notice of them."""
