@@ -35,6 +35,7 @@ from receiver.web.proxies import Proxies
 from receiver.web.push import Door, push_blueprint
 from receiver.web.safety import make_safe
 from receiver.web.silence import Silence
+from receiver.web.turned_away import TurnedAway
 from receiver.wire import Limits, RootNames, refusal
 
 _LONG_SEARCH = 900.0
@@ -159,22 +160,27 @@ def create_app(parts: Parts) -> Flask:
     """The web application."""
     settings = parts.settings
     metrics = Metrics()
+    turned_away = TurnedAway(metrics, monotonic)
     doors = {name: Door(source, _guard(settings, name)) for name, source in parts.sources.items()}
     app = Flask("receiver", static_folder=None)
     env = settings.env
     proxies = Proxies(env.trusted_proxies or ())
     app.register_blueprint(
-        push_blueprint(doors, parts.intake, parts.table, metrics, proxies, env.max_push_bytes, env.public_url)
+        push_blueprint(
+            doors, parts.intake, parts.table, metrics, turned_away, proxies, env.max_push_bytes, env.public_url
+        )
     )
     stored = StoredFigures(parts.store, list(parts.sources), utc_now, metrics, Silence(monotonic))
     waiting = SpoolFigures(parts.spool, utc_now) if parts.spool is not None else None
     figures = [stored] if waiting is None else [stored, waiting]
     spool_takes = parts.spool if env.spool_reply is SpoolReply.SUCCESS else None
     monitors = Monitors(proxies, env.monitors)
-    app.register_blueprint(health_blueprint(Readiness(parts.store), spool_takes, metrics, figures, monitors))
+    app.register_blueprint(
+        health_blueprint(Readiness(parts.store), spool_takes, metrics, figures, monitors, turned_away)
+    )
     app.register_error_handler(HTTPException, _http_error)
     app.after_request(make_safe)
-    app.extensions["receiver.turned_away"] = metrics.turned_away
+    app.extensions["receiver.turned_away"] = turned_away
     return app
 
 

@@ -43,7 +43,7 @@ def database(settings: Settings) -> Iterator[Engine]:
     except SQLAlchemyError as error:
         # No statement on anyone's data has run yet: the driver's own words can be told.
         said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise SettingsError(f"RECEIVER_DATABASE_URL: {engines.identity(settings.env.database_url)}: {said}") from error
+        raise SettingsError(f"RECEIVER_DATABASE_URL: {engines.shown(settings.env.database_url)}: {said}") from error
     except CommandError as error:
         raise BehindMigrations(f"The database is of another release: {' '.join(str(error).split())}") from error
     finally:

@@ -98,6 +98,6 @@ def command(bind: str | None, workers: int | None) -> None:
     _require_free(bind)
     _prepare_spool(settings)
     _prepare_database(settings)
-    structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
     with folder_for_counts():
+        structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
         Server(settings, bind, workers or settings.env.workers, _build).run()

@@ -12,6 +12,7 @@ from receiver.fields import FieldTable, Kind
 from receiver.messages import Absence, Booking, BookingEvent, BookingFold, Change, Notification
 from receiver.messages.absence import absence_change, absence_key, absence_step
 from receiver.messages.booking import booking_change, booking_event
+from receiver.messages.chronicle import Chronicle
 from receiver.messages.completion import completion
 from receiver.store import notifications
 from receiver.store.changes import Changed, ChangeLog
@@ -58,6 +59,7 @@ class Settling:
         self._new_id = new_id
         self._fold = BookingFold(table)
         self._log = ChangeLog(connection, tables)
+        self._chronicles: dict[str, Chronicle] = {}
         self._now = arrival.received_at
         self.tally = Tally()
 
@@ -168,12 +170,29 @@ class Settling:
         empty = Booking(self._source.name, booking_id, first, last)
         state = replace(before, first_received_at=first, last_received_at=last) if before else empty
         if state.last is None or event.order >= state.last:
+            if booking_id in self._chronicles:
+                self._chronicles[booking_id].add(event)
             return self._fold.step(state, event), not self._fold.is_overtaken(state, event)
-        heard = notifications.history(self._connection, self._tables, self._source.name, booking_id)
-        events = [booking_event(h, self._source.rules, self._table, h.received_at, h.id) for h in heard]
-        after = self._fold.fold(empty, [*events, *work.events.get(booking_id, []), event])
-        after = replace(after, applied_id=state.applied_id, applied_key=state.applied_key)
+        after = self._chronicle(work, booking_id).add(event)
+        after = replace(
+            after,
+            first_received_at=first,
+            last_received_at=last,
+            applied_id=state.applied_id,
+            applied_key=state.applied_key,
+        )
         return after, after.completed_by == event.order.notification_id
+
+    def _chronicle(self, work: Work, booking_id: str) -> Chronicle:
+        """All that was heard of a booking before, read once for a push."""
+        found = self._chronicles.get(booking_id)
+        if found is None:
+            heard = notifications.history(self._connection, self._tables, self._source.name, booking_id)
+            events = [booking_event(h, self._source.rules, self._table, h.received_at, h.id) for h in heard]
+            nothing = Booking(self._source.name, booking_id, self._now, self._now)
+            found = Chronicle(self._fold, nothing, [*events, *work.events.get(booking_id, [])])
+            self._chronicles[booking_id] = found
+        return found
 
     # Unavailabilities
 

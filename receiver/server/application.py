@@ -17,7 +17,7 @@ from receiver.errors import SettingsError
 from receiver.jobs.caretaker import Caretaker
 from receiver.settings import Settings
 
-from .worker import Patience
+from .timed import Patience
 
 _KEEPALIVE = 5
 _BACKLOG = 1024

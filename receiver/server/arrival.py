@@ -13,6 +13,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[^\r\n]{0,200}\r\n")
 _LONGEST_SIZE = 256
+_MOST_TRAILERS = 8 * 1024
 
 
 class Step(Enum):
@@ -38,6 +39,7 @@ class Arrival:
         self._head = 0
         self._wanted: int | None = None
         self._chunk = 0
+        self._trailers = 0
         self._end: int | None = None
 
     @property
@@ -55,7 +57,9 @@ class Arrival:
         self.data += more
         if not self._head and (step := self._find_head()) is not None:
             return step
-        return Step.HAND_OVER if self._is_enough() else Step.WAIT
+        if self._is_enough():
+            return Step.HAND_OVER
+        return Step.HEAD_TOO_LARGE if self._has_long_trailers() else Step.WAIT
 
     def _find_head(self) -> Step | None:
         """Look for the end of the headers in what is new; None once it is found."""
@@ -102,9 +106,17 @@ class Arrival:
         while size := _SIZE.match(self.data, self._chunk):
             length = int(size[1], 16)
             if length == 0:
-                start = size.end()
-                if self.data.startswith(b"\r\n", start) or self.data.find(_END, start) >= 0:
-                    self._end = start
-                return self._end is not None
+                return self._has_trailers(size.end())
             self._chunk = size.end() + length + 2
         return len(self.data) - self._chunk > _LONGEST_SIZE or b"\r\n" in self.data[self._chunk :]
+
+    def _has_trailers(self, start: int) -> bool:
+        """Look for the end of what follows the last chunk, in what is new."""
+        found = self.data.startswith(b"\r\n", start) or self.data.find(_END, max(start, self._trailers)) >= 0
+        self._trailers = max(start, len(self.data) - len(_END) + 1)
+        if found:
+            self._end = start
+        return found
+
+    def _has_long_trailers(self) -> bool:
+        return self._trailers > 0 and len(self.data) - self._chunk > _MOST_TRAILERS

@@ -10,26 +10,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-_SECONDS = 2.0
-_BYTES = 64 * 1024
+SECONDS = 10.0
+_LEAST_BYTES = 16 * 1024 * 1024
 _STEP = 64 * 1024
 
 
 @dataclass
 class _Leaving:
-    until: float
+    since: float
     read: int = 0
 
 
 class Leaving:
-    """Connections to which nothing more is sent: what still comes from them is read for a moment (RFC 9112, 9.6).
+    """Connections to which nothing more is sent: what still comes is read for a while and forgotten (RFC 9112, 9.6).
 
-    Closed at once, a connection with bytes unread is reset, and the sender may lose the reply. ``close`` ends one for
-    good. For use by the one thread that owns the poller.
+    Closed at once, a connection with bytes unread is reset, and the sender may lose the reply. So the rest of a body
+    that was refused is read here and not by a thread: up to twice ``most_body`` (bytes), in any case 16 MiB.
+    ``close`` ends a connection for good. For use by the one thread that owns the poller.
     """
 
-    def __init__(self, close: Callable[[Any], None]) -> None:
+    def __init__(self, close: Callable[[Any], None], most_body: int) -> None:
         self._close = close
+        self._most = max(2 * most_body, _LEAST_BYTES)
         self._leaving: dict[Any, _Leaving] = {}
 
     def begin(self, conn: Any, poller: selectors.BaseSelector) -> None:
@@ -39,7 +41,7 @@ class Leaving:
         except OSError:
             self._close(conn)
             return
-        self._leaving[conn] = _Leaving(time.monotonic() + _SECONDS)
+        self._leaving[conn] = _Leaving(time.monotonic())
         poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn, poller))
 
     def _drain(self, conn: Any, poller: selectors.BaseSelector, sock: socket.socket) -> None:
@@ -52,13 +54,21 @@ class Leaving:
         except OSError:
             read = 0
         leaving.read += read
-        if not read or leaving.read > _BYTES:
+        if not read or leaving.read > self._most:
             self._end(conn, poller)
 
-    def sweep(self, now: float, poller: selectors.BaseSelector) -> None:
-        """Close those whose moment is over; ``now`` is of the monotonic clock."""
-        for conn in [conn for conn, leaving in self._leaving.items() if leaving.until <= now]:
+    def sweep(self, now: float, poller: selectors.BaseSelector, seconds: float = SECONDS) -> None:
+        """Close those that have been leaving for ``seconds``; ``now`` is of the monotonic clock."""
+        for conn in [conn for conn, leaving in self._leaving.items() if leaving.since + seconds <= now]:
             self._end(conn, poller)
+
+    def end_oldest(self, poller: selectors.BaseSelector) -> bool:
+        """Make room for another: whether there was one to close. It has had its reply."""
+        oldest = next(iter(self._leaving), None)
+        if oldest is None:
+            return False
+        self._end(oldest, poller)
+        return True
 
     def _end(self, conn: Any, poller: selectors.BaseSelector) -> None:
         del self._leaving[conn]

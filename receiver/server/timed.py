@@ -1,4 +1,4 @@
-"""Sockets that know until when they may be waited for."""
+"""How long senders are waited for, and sockets that know until when."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import socket
 import struct
 import termios
 import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long senders are waited for, in seconds, and the largest body that is taken, in bytes.
+
+    ``head`` is for the request line and headers, ``body`` for the whole request, ``reply`` for a reply to be taken.
+    """
+
+    head: float
+    body: float
+    reply: float
+    most_body: int
 
 
 class TimedSocket(socket.socket):
@@ -17,6 +31,7 @@ class TimedSocket(socket.socket):
     """
 
     until: float | None = None
+    is_whole = False  # whether all of the request is here already
 
     def has_unsent(self) -> bool:
         """Whether the other side has not taken all that was sent to it yet."""

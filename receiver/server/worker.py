@@ -23,10 +23,13 @@ from typing import Any, cast
 import structlog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from receiver.web.proxies import read_address
+
 from .arrival import Arrival, Step
-from .leaving import Leaving
+from .leaving import SECONDS, Leaving
 from .malformed import answer, status_of
-from .timed import TimedSocket
+from .timed import Patience, TimedSocket
+from .unread import answer_and_close
 
 _RECEIVED = 64 * 1024
 _SEND_BUFFER = 128 * 1024  # any reply fits, so that a thread need not wait until it is taken
@@ -35,19 +38,6 @@ _SWEEP_SECONDS = 0.25
 _GONE = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long senders are waited for, in seconds, and the largest body that is taken, in bytes.
-
-    ``head`` is for the request line and headers, ``body`` for the whole request, ``reply`` for a reply to be taken.
-    """
-
-    head: float
-    body: float
-    reply: float
-    most_body: int
 
 
 @dataclass
@@ -64,7 +54,6 @@ class Connection(TConn):
 
     sock: TimedSocket
     parser: Any
-    is_whole = False
 
 
 class Worker(ThreadWorker):
@@ -74,7 +63,7 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._patience: Patience = cast("Any", self.app).patience
         self._arriving: dict[Connection, _Arriving] = {}
-        self._leaving = Leaving(self._close)
+        self._leaving = Leaving(self._close, self._patience.most_body)
         self._swept = 0.0
 
     # Requests arrive
@@ -140,13 +129,13 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         """Give the connection to a thread: of the second pool where the thread may have to wait for the sender."""
-        pool = self.tpool if conn.is_whole and not conn.sock.has_unsent() else self._unhurried
+        pool = self.tpool if conn.sock.is_whole and not conn.sock.has_unsent() else self._unhurried
         done = pool.submit(self.handle, conn)
         done.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 
     def _hand_over(self, conn: Connection) -> None:
         arriving = self._forget(conn)
-        conn.is_whole = arriving.arrival.is_whole
+        conn.sock.is_whole = arriving.arrival.is_whole
         conn.init()
         conn.parser.unreader.unread(bytes(arriving.arrival.data))
         conn.data_ready = True
@@ -164,16 +153,31 @@ class Worker(ThreadWorker):
     def _drop_oldest(self) -> None:
         """Of connections that have sent no whole request, the oldest is the likeliest never to do so.
 
-        It goes at once: to let it go gently would keep its place from the next.
+        It goes at once: to let it go gently would keep its place from the next. Before it go those that have had their
+        reply already.
         """
+        if self._leaving.end_oldest(self.poller):
+            return
         oldest = min(self._arriving, key=lambda conn: self._arriving[conn].since, default=None)
         if oldest is not None:
-            self._count(408, "too_many_connections")
+            self._count(408, "too_many_connections", oldest.client)
             with suppress(OSError):
                 oldest.sock.send(answer(408))
             self._drop(oldest)
 
     # Threads
+
+    def load_wsgi(self) -> None:
+        """Have the application called through what looks after bodies that it leaves unread."""
+        super().load_wsgi()
+        application = cast("Any", self.wsgi)
+        self._turned_away = application.extensions["receiver.turned_away"]
+        self.wsgi = partial(answer_and_close, application)
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """gunicorn reads here what is left of a body: only what has come already, without waiting for more."""
+        conn.sock.until = time.monotonic()
+        return bool(cast("Any", super())._keepalive_after(conn, keepalive))
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer one request, in a thread. A sender that does not take its reply is given up."""
@@ -184,13 +188,13 @@ class Worker(ThreadWorker):
             _log.warning("reply_not_taken")
             raise StopIteration from None
 
-    def handle_error(self, req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no request, in a thread: in the door's form, counted, and quoting nothing."""
         status = status_of(exc)
         if status == 503:
             _log.error("request_failed", error=type(exc).__name__)
         else:
-            self._count(status, "malformed_request")
+            self._count(status, "malformed_request", addr)
         with suppress(OSError):
             client.settimeout(self._patience.reply)
             client.sendall(answer(status, has_body=getattr(req, "method", None) != "HEAD"))
@@ -216,7 +220,7 @@ class Worker(ThreadWorker):
 
     def _turn_away(self, conn: Connection, status: int, reason: str) -> None:
         self._forget(conn)
-        self._count(status, reason)
+        self._count(status, reason, conn.client)
         with suppress(OSError):
             conn.sock.send(answer(status))
         self._leaving.begin(conn, self.poller)
@@ -231,7 +235,8 @@ class Worker(ThreadWorker):
         if now < self._swept + _SWEEP_SECONDS:
             return
         self._swept = now
-        self._leaving.sweep(now, self.poller)
+        self._turned_away.tell()
+        self._leaving.sweep(now, self.poller, SECONDS if self.alive else _STOPPING_SECONDS)
         for conn, arriving in list(self._arriving.items()):
             idle = self._patience.head if self.alive else _STOPPING_SECONDS
             if not arriving.arrival.data and arriving.since + idle <= now:
@@ -240,6 +245,6 @@ class Worker(ThreadWorker):
                 cut = arriving.arrival.has_head
                 self._turn_away(conn, 400 if cut else 408, "cut_short" if cut else "too_slow")
 
-    def _count(self, status: int, reason: str) -> None:
-        _log.warning("request_turned_away", reason=reason, status=status)
-        cast("Any", self.wsgi).extensions["receiver.turned_away"]("-", reason)
+    def _count(self, status: int, reason: str, peer: Any) -> None:
+        address = read_address(peer[0]) if isinstance(peer, tuple) else None
+        self._turned_away.request(reason, status, address)

@@ -34,6 +34,13 @@ def database_url(text: str) -> URL:
     raise SettingsError(f"RECEIVER_DATABASE_URL: {url.drivername} is not supported; use postgresql or sqlite.")
 
 
+def shown(text: str) -> str:
+    """``text`` as people may see it: without any password, wherever in it that stands."""
+    url = database_url(text)
+    hidden = {name: "hidden" for name in url.query if "password" in name}
+    return url.update_query_dict(hidden).render_as_string()
+
+
 def identity(text: str) -> str:
     """Which database ``text`` names, without user or password: two texts with one identity mean the same data."""
     url = database_url(text)

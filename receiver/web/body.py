@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
@@ -11,9 +10,11 @@ from werkzeug.wrappers import Request
 
 from receiver.errors import CutShort, EncodedContent, TooLarge
 
+# In the environment of a request: its body was read to the end, so the connection can carry another request.
+IS_READ = "receiver.body_is_read"
+
 _SLICE = 64 * 1024
 _SILENCE = 30.0
-_PATIENCE = 10.0
 
 
 def read_body(request: Request, most: int, silence: float = _SILENCE) -> bytes:
@@ -35,21 +36,8 @@ def read_body(request: Request, most: int, silence: float = _SILENCE) -> bytes:
         raise _too_large(most)
     if not chunked and promised is not None and len(body) < promised:
         raise CutShort(f"The body ended after {len(body)} of {promised} bytes.")
+    request.environ[IS_READ] = True
     return body
-
-
-def discard(environ: Mapping[str, Any], seconds: float = _PATIENCE) -> None:
-    """Read what still comes of a body that was refused, and forget it; for use once the reply is sent.
-
-    A sender whose connection is closed while it sends sees a broken pipe, and not the reply. Gives up after
-    ``seconds``, and never raises.
-    """
-    deadline = time.monotonic() + seconds
-    with suppress(Exception):
-        while (left := deadline - time.monotonic()) > 0:
-            with _patience(environ, left, until=deadline):
-                if not _stream(environ).read(_SLICE):
-                    return
 
 
 def _refuse_codings(request: Request) -> set[str]:
@@ -70,20 +58,14 @@ def _stream(environ: Mapping[str, Any]) -> BinaryIO:
 
 
 @contextmanager
-def _patience(environ: Mapping[str, Any], seconds: float, until: float | None = None) -> Iterator[None]:
-    """Bound each wait for the sender: one that has gone silent would keep a thread for good.
-
-    ``until``, of the monotonic clock, bounds all waits together where the server's connection can do that; it has a
-    bound for the whole request of its own.
-    """
+def _patience(environ: Mapping[str, Any], seconds: float) -> Iterator[None]:
+    """Bound each wait for the sender: one that has gone silent would keep a thread for good."""
     connection = environ.get("gunicorn.socket")
     if connection is None:
         yield
         return
     before = connection.gettimeout()
     connection.settimeout(seconds)
-    if until is not None and hasattr(connection, "until"):
-        connection.until = until
     try:
         yield
     finally:

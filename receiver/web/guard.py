@@ -19,6 +19,7 @@ from .proxies import Network, Sender, is_in
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HASHING_SECONDS = 10.0
+_MOST_WAITING = 4
 _MOST_DIGESTS = 1000
 
 
@@ -51,6 +52,7 @@ class Guard:
     _proven: set[bytes] = field(default_factory=set, repr=False)
     _wrong: dict[bytes, None] = field(default_factory=dict, repr=False)
     _hashing: BoundedSemaphore = field(default_factory=BoundedSemaphore, repr=False)
+    _places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1 + _MOST_WAITING), repr=False)
 
     def check(self, authorization: Authorization | None, sender: Sender) -> None:
         """Raise WrongCredentials, AddressNotAllowed or TooBusy unless the request may push.
@@ -87,13 +89,22 @@ class Guard:
     def _matches(self, hashed: str, password: str) -> bool:
         """A password hash is slow on purpose, and takes memory: each password is tried once, and one at a time.
 
-        So the right one never waits once it was proven, and guessing costs one thread of one processor at most.
+        So the right one never waits once it was proven. Guessing costs one processor at most, and a few threads: when
+        there are that many waiting, the next hears at once that it must come again.
         """
         digest = hashlib.sha256(password.encode()).digest()
         if (known := self._known(digest)) is not None:
             return known
+        if not self._places.acquire(blocking=False):
+            raise _too_many_checks()
+        try:
+            return self._check(hashed, password, digest)
+        finally:
+            self._places.release()
+
+    def _check(self, hashed: str, password: str, digest: bytes) -> bool:
         if not self._hashing.acquire(timeout=_HASHING_SECONDS):
-            raise TooBusy("Too many passwords are being checked. Send the push again later.")
+            raise _too_many_checks()
         try:
             if (known := self._known(digest)) is not None:
                 return known  # someone came with the same while this one waited
@@ -113,3 +124,7 @@ class Guard:
         if len(self._wrong) >= _MOST_DIGESTS:
             del self._wrong[next(iter(self._wrong))]
         self._wrong[digest] = None
+
+
+def _too_many_checks() -> TooBusy:
+    return TooBusy("Too many passwords are being checked. Send the push again later.")

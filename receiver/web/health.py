@@ -14,10 +14,16 @@ from receiver.store.readiness import Readiness
 
 from .metrics import Metrics
 from .monitors import Monitors
+from .turned_away import TurnedAway
 
 
 def health_blueprint(
-    readiness: Readiness, spool: Spool | None, metrics: Metrics, figures: Sequence[Collector], monitors: Monitors
+    readiness: Readiness,
+    spool: Spool | None,
+    metrics: Metrics,
+    figures: Sequence[Collector],
+    monitors: Monitors,
+    turned_away: TurnedAway,
 ) -> Blueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``.
 
@@ -46,6 +52,7 @@ def health_blueprint(
     @blueprint.get("/metrics")
     def exposition() -> Response:
         if not monitors.may_look(request):
+            turned_away.request("address", 403, monitors.address(request))
             return Response("Not for this address.\n", 403, content_type="text/plain; charset=utf-8")
         return Response(metrics.exposition(figures), content_type=CONTENT_TYPE_LATEST)
 

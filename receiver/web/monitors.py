@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from werkzeug.wrappers import Request
 
-from .proxies import Network, Proxies, is_in
+from .proxies import Address, Network, Proxies, is_in
 
 # Loopback, link-local, and what is private by RFC 1918 and RFC 4193.
 _PRIVATE_4 = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
@@ -27,3 +27,7 @@ class Monitors:
         if sender.address is None or sender.is_behind_stranger:
             return False
         return is_in(sender.address, self._networks)
+
+    def address(self, request: Request) -> Address | None:
+        """Whose request it is, as far as that is known."""
+        return self._proxies.sender(request).address

@@ -16,11 +16,12 @@ from receiver.fields import FieldTable
 from receiver.intake import Delivery, Intake, Receipt, Source
 from receiver.wire import Reply, refusal, wsdl
 
-from .body import discard, read_body
+from .body import read_body
 from .guard import Guard, read_authorization
 from .metrics import Metrics
 from .proxies import Proxies
 from .safety import refuse_browsers
+from .turned_away import NOBODY, TurnedAway
 
 _log = structlog.get_logger()
 _RETRY_AFTER = 30
@@ -39,6 +40,7 @@ def push_blueprint(
     intake: Intake,
     table: FieldTable,
     metrics: Metrics,
+    turned_away: TurnedAway,
     proxies: Proxies,
     most_bytes: int,
     public_url: str | None,
@@ -53,13 +55,16 @@ def push_blueprint(
         started = time.perf_counter()
         door = doors.get(name)
         if door is None:
-            return _unread(refusal(404, "There is no such source."))
+            turned_away.push(NOBODY, "unknown_source", 404, proxies.sender(request).address)
+            return _response(refusal(404, "There is no such source."))
         try:
             refuse_browsers(request.headers)
             door.guard.check(read_authorization(request), proxies.sender(request))
             body = read_body(request, most_bytes)
         except Refused as error:
-            return _turned_away(door, error, metrics)
+            address = proxies.sender(request).address
+            turned_away.push(name, error.reason, error.status, address)
+            return _refused(error)
         receipt = intake.receive(Delivery(door.source, body, request.content_type))
         seconds = time.perf_counter() - started
         metrics.answered(name, receipt, seconds)
@@ -80,17 +85,15 @@ def push_blueprint(
     @blueprint.errorhandler(InternalServerError)
     def fault_of_ours(_error: InternalServerError) -> Response:
         # Flask has logged it. Whatever was stored, a resend is harmless; a 500 could pass for a fault of the sender's.
-        response = _unread(refusal(503, "The receiver failed. Send the push again later."))
+        response = _response(refusal(503, "The receiver failed. Send the push again later."))
         response.headers["Retry-After"] = str(_RETRY_AFTER)
         return response
 
     return blueprint
 
 
-def _turned_away(door: Door, error: Refused, metrics: Metrics) -> Response:
-    metrics.turned_away(door.source.name, error.reason)
-    _log.warning("push_turned_away", source=door.source.name, reason=error.reason, status=error.status)
-    response = _unread(refusal(error.status, str(error)))
+def _refused(error: Refused) -> Response:
+    response = _response(refusal(error.status, str(error)))
     if isinstance(error, WrongCredentials):
         response.headers["WWW-Authenticate"] = 'Basic realm="DRS pushes", charset="UTF-8"'
     if error.can_retry:
@@ -125,10 +128,3 @@ def _answer(receipt: Receipt) -> Response:
 
 def _response(reply: Reply) -> Response:
     return Response(reply.body, status=reply.status, content_type=reply.content_type)
-
-
-def _unread(reply: Reply) -> Response:
-    """The reply to a request whose body was not read: what still comes of it is read once the reply is out."""
-    response = _response(reply)
-    response.call_on_close(partial(discard, request.environ))
-    return response

@@ -20,8 +20,8 @@ from .record import Record
 _SNIPPET = 60
 _MOST_IN_HEADER = 10_000
 # What stands around records counts for each of them: it may add this many times what was sent.
-_MOST_REPEATED = 4
-_FREE_TEXT = 1024 * 1024
+_MOST_REPEATED = 10
+_FREE_ELEMENTS, _FREE_TEXT = 10_000, 1024 * 1024
 
 
 @dataclass
@@ -199,7 +199,7 @@ class Reading:
             self._repeated_elements += (times - 1) * elements
             self._repeated_text += (times - 1) * characters
         if (
-            self._repeated_elements > self._limits.record_elements + _MOST_REPEATED * self._elements
+            self._repeated_elements > _FREE_ELEMENTS + _MOST_REPEATED * self._elements
             or self._repeated_text > _FREE_TEXT + _MOST_REPEATED * len(self._body)
         ):
             text = "What orders say, counted for each of their bookings, is more than a push may hold."

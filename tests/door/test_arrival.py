@@ -77,3 +77,25 @@ def test_anything_at_all(data: bytes, sizes: list[int]) -> None:
 def test_what_is_done(data: str, step: Step, whole: bool) -> None:
     arrival = Arrival(MOST)
     assert (arrival.add(data.encode()), arrival.is_whole) == (step, whole)
+
+
+class Counting(bytearray):
+    """Bytes that count how many of them were searched."""
+
+    searched = 0
+
+    def find(self, sub: object, start: int = 0, end: int | None = None) -> int:  # type: ignore[override] # narrower
+        self.searched += max(0, len(self) - start)
+        return super().find(sub, start)  # type: ignore[arg-type] # passed on as it came
+
+
+def test_trailers_byte_by_byte_are_read_once_and_bounded() -> None:
+    arrival = Arrival(MOST)
+    arrival.data = Counting()
+    assert arrival.add(head("Transfer-Encoding: chunked").encode() + b"0\r\n") is Step.WAIT
+    step, given_bytes = Step.WAIT, 0
+    while step is Step.WAIT and given_bytes < MOST_KEPT:
+        step, given_bytes = arrival.add(b"x"), given_bytes + 1
+    assert step is Step.HEAD_TOO_LARGE
+    assert given_bytes < 10_000
+    assert arrival.data.searched < 10 * given_bytes

@@ -241,13 +241,16 @@ def test_chunks_over_the_limit_are_refused_before_they_end(receiver: Receiver) -
         is_refused(receiver, before, connection.answer(), 413)
 
 
-def test_after_a_refusal_the_connection_is_good_for_another_push(receiver: Receiver, body: bytes) -> None:
-    """Nothing of the refused body is taken for the next request."""
+def test_after_a_refusal_nothing_more_is_read_as_a_request(receiver: Receiver, body: bytes) -> None:
+    """The connection ends with the reply: nothing of the refused body, or after it, is taken for a push."""
+    before = counts(receiver)
     with RawConnection(receiver) as connection:
         connection.send(with_length(MOST + 1), body.ljust(MOST + 1))
-        assert connection.answer().status == 413
+        answer = connection.answer()
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
         connection.send(with_length(len(body)), body)
-        is_taken(receiver, connection.answer(), body)
+        assert connection.everything() == b""
+    assert counts(receiver) == before
 
 
 def test_a_sender_that_asks_before_it_sends(receiver: Receiver, body: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,7 @@ from receiver.web.guard import Guard
 from receiver.web.metrics import Metrics
 from receiver.web.proxies import Proxies
 from receiver.web.push import Door, push_blueprint
+from receiver.web.turned_away import TurnedAway
 from receiver.wire import RootNames
 from tests.conftest import NewDatabase, StartReceiver
 from tests.support.inbox import bytes_of, counts, stored
@@ -156,7 +158,11 @@ def test_a_failure_of_the_door_itself() -> None:
     source = Source("drs", RootNames.of(field_table()), rules, Judge(field_table(), Schemas(field_table()), rules))
     app = Flask("door")
     doors = {"drs": Door(source, Guard())}
-    app.register_blueprint(push_blueprint(doors, Stumbling(), field_table(), Metrics(), Proxies(()), 1000, None))
+    metrics = Metrics()
+    turned_away = TurnedAway(metrics, monotonic)
+    app.register_blueprint(
+        push_blueprint(doors, Stumbling(), field_table(), metrics, turned_away, Proxies(()), 1000, None)
+    )
     reply = app.test_client().post("/push/drs", data=b"<comments>dentist</comments>")
     assert (reply.status_code, int(reply.headers["Retry-After"]) > 0) == (503, True)
     said = read_return(Answer(reply.status_code, {k.lower(): v for k, v in reply.headers}, reply.data))

@@ -34,7 +34,7 @@ allow_from = ["192.0.2.0/24"]
 ENV = {"CLOSED_PASSWORD": "sesame", "OTHER_PASSWORD": "poppy"}
 SAFE = {
     "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",

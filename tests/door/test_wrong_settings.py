@@ -71,6 +71,9 @@ WRONG: dict[str, Wrong] = {
     "a port that is none": env("DATABASE_URL", "postgresql://host:port/name", "no database URL"),
     "a folder that is not there": env("DATABASE_URL", "sqlite:////nowhere/receiver.db", "unable to open"),
     "an option nobody knows": env("DATABASE_URL", "postgresql://host/name?colour=red", "colour"),
+    "a password elsewhere": env(
+        "DATABASE_URL", "postgresql://127.0.0.1:9/x?password=secret", "refused", "password=hidden"
+    ),
     "a database nobody serves": env("DATABASE_URL", "postgresql://me:secret@127.0.0.1:9/x", "refused", "me:***@"),
     "an address without a port": env("BIND", "127.0.0.1", "is not HOST:PORT"),
     "a port in words": env("BIND", "127.0.0.1:http", "is not HOST:PORT"),

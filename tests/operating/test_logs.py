@@ -125,7 +125,9 @@ def test_a_push_turned_away_is_logged_without_what_it_said(sqlite_url: str, star
     assert [(line["source"], line["reason"], line["status"]) for line in turned_away] == [
         ("drs", "credentials", 401),
         ("drs", "too_large", 413),
+        ("-", "unknown_source", 404),
     ]
+    assert {line["address"] for line in turned_away} == {"127.0.0.1"}
     is_clean(receiver)
 
 

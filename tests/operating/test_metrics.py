@@ -179,9 +179,11 @@ def test_what_is_turned_away(sqlite_url: str, start_receiver: StartReceiver) -> 
         receiver.push(confirmation())
         receiver.push(confirmation().ljust(1000), Authorization="Basic YTpi")
         receiver.push("", Authorization="Basic YTpi", Content_Encoding="gzip")
+        receiver.push(confirmation(), source="nobody")
     figures = Figures(receiver)
     reasons = ("credentials", "too_large", "content_encoding")
-    assert figures.of("receiver_turned_away_total") == {labels(source="drs", reason=reason): 6 for reason in reasons}
+    expected = {labels(source="drs", reason=reason): 6 for reason in reasons}
+    assert figures.of("receiver_turned_away_total") == expected | {labels(source="-", reason="unknown_source"): 6}
     assert figures.of("receiver_pushes_total") == {}
 
 
