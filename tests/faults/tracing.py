@@ -14,9 +14,9 @@ import pytest
 from tests.support.system import Missing, strace
 from tests.support.waiting import wait_until
 
-_UNFINISHED = re.compile(r"^(?P<task>\d+) (?P<start>.*) <unfinished \.\.\.>$")
-_RESUMED = re.compile(r"^(?P<task>\d+) <\.\.\. \w+ resumed>(?P<end>.*)$")
-_WHOLE = re.compile(r"^(?P<task>\d+) (?P<call>.*)$")
+_UNFINISHED = re.compile(r"^(?P<task>\d+) +(?P<start>.*) <unfinished \.\.\.>$")
+_RESUMED = re.compile(r"^(?P<task>\d+) +<\.\.\. \w+ resumed>(?P<end>.*)$")
+_WHOLE = re.compile(r"^(?P<task>\d+) +(?P<call>.*)$")
 
 
 class Strace:
