@@ -70,6 +70,7 @@ def _all_drained(receiver: Receiver, ledger: Ledger, patience: float) -> float:
 
 def _campaign(name: str, receiver: Receiver, cluster: Cluster, *, spool: bool) -> dict[str, int]:
     size = scale()
+    wait_until(lambda: len(workers(receiver)) == receiver.workers, size.patience, "every worker is there")
     before = receiver.pid, workers(receiver)
     with Load(receiver.port, Traffic(13).endless()) as load:
         recovered = _stopped_along(cluster, load.ledger, size.database_stops, size.patience)
