@@ -102,7 +102,7 @@ class Spool:
                 used.size_bytes += size
             try:
                 self._write(f"{push.push_id}.{push.source}{_PUSH}", content)
-            except BaseException:
+            except BaseException:  # whatever ends it, the room is given back, and it goes on being raised
                 self._give_back(size)
                 raise
         except OSError as error:
@@ -196,7 +196,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             written.rename(self._folder / name)
-        except BaseException:
+        except BaseException:  # whatever ends it, nothing half written stays, and it goes on being raised
             written.unlink(missing_ok=True)
             raise
         _sync(self._folder)
