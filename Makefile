@@ -14,7 +14,7 @@ COMPILE := $(RUN) uv pip compile --quiet --no-header --no-emit-index-url --unive
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test faults hostile soak lint format schemas sbom lock clean python ruff-check ruff-format mypy schemas-check system pytest
+.PHONY: help demo test faults hostile soak bench profile lint format schemas sbom lock clean python ruff-check ruff-format mypy schemas-check system pytest
 
 help:  ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,14 @@ hostile: $(TOOLS) system  ## Drives a million hostile documents through the corr
 slow: $(TOOLS)  ## Measures a normal load beside 200 slow connections (ARGS=--nginx for the same through nginx)
 	$(RUN) tests.slow $(ARGS)
 
+bench: $(TOOLS)  ## Measures the receiver beside the floor and its peers, as ratios (ARGS="--only floor"; ARGS=--help)
+	@$(MAKE) --no-print-directory system
+	@$(RUN) tests.performance $(ARGS)
+
+profile: $(TOOLS)  ## Says where the microseconds of one push go (ARGS=--sqlite; ARGS=--help)
+	@$(MAKE) --no-print-directory system
+	@$(RUN) tests.performance.profile $(ARGS)
+
 lint: ruff-check ruff-format mypy  ## Checks style, formatting and types
 
 format: $(TOOLS)  ## Puts style and formatting right
@@ -60,7 +68,7 @@ lock: $(TOOLS)  ## Writes the locks from pyproject.toml, keeping versions where 
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 clean:  ## Removes what these targets have made
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ruff-check: $(TOOLS)

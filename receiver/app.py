@@ -7,36 +7,37 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
-from zoneinfo import ZoneInfo
 
 import uuid_utils
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from receiver.fields import FieldTable, field_table
-from receiver.intake import Fallback, Intake, Source
+from receiver.intake.intake import Intake
+from receiver.intake.source import Source
+from receiver.intake.spooling import Fallback
 from receiver.jobs.caretaker import Caretaker, Duty
 from receiver.jobs.draining import Drainer
 from receiver.jobs.erasing import Erasing
 from receiver.jobs.housekeeping import Housekeeping
-from receiver.messages import Judge, Rules, Schemas
-from receiver.messages.rules import usual_actions
-from receiver.settings import Settings, SourceSettings
+from receiver.settings import Settings
+from receiver.sources import build_limits, build_sources
 from receiver.spool import Spool, SpoolReply
 from receiver.store import engine
 from receiver.store.readiness import Readiness
 from receiver.store.retention import Keep
 from receiver.store.store import Store
+from receiver.web.door import Door, PushDoor, ShortWay
 from receiver.web.guard import Guard
 from receiver.web.health import health_blueprint
 from receiver.web.metrics import Metrics, SpoolFigures, StoredFigures
 from receiver.web.monitors import Monitors
 from receiver.web.proxies import Proxies
-from receiver.web.push import Door, push_blueprint
+from receiver.web.push import push_blueprint
 from receiver.web.safety import make_safe
 from receiver.web.silence import Silence
 from receiver.web.turned_away import TurnedAway
-from receiver.wire import Limits, RootNames, refusal
+from receiver.wire import Limits, refusal
 
 _LONG_SEARCH = 900.0
 
@@ -57,35 +58,6 @@ class Parts:
     store: Store
     intake: Intake
     spool: Spool | None
-
-
-def build_source(name: str, settings: SourceSettings, table: FieldTable, schemas: Schemas) -> Source:
-    """A source as the corridor needs it."""
-    outcomes = settings.outcomes
-    rules = Rules(
-        source=name,
-        zone=ZoneInfo(settings.timezone),
-        required=settings.required,
-        field_aliases=settings.fields,
-        actions={**usual_actions(), **{w.strip().lower(): a for w, a in settings.actions.items()}},
-        success_codes=None if outcomes.success is None else frozenset(c.strip().lower() for c in outcomes.success),
-        on_invalid=settings.on_invalid,
-        complete_words=frozenset(w.strip().lower() for w in outcomes.completed),
-    )
-    names = RootNames.of(table, settings.roots)
-    return Source(name, names, rules, Judge(table, schemas, rules))
-
-
-def build_sources(settings: Settings, table: FieldTable) -> dict[str, Source]:
-    """Every source of the settings, by name."""
-    schemas = Schemas(table)
-    return {name: build_source(name, found, table, schemas) for name, found in settings.sources.items()}
-
-
-def build_limits(settings: Settings) -> Limits:
-    """The parser's bounds."""
-    env = settings.env
-    return Limits(env.max_depth, env.max_elements, env.max_record_elements, env.max_records)
 
 
 def build_parts(settings: Settings, *, bounded: bool = True) -> Parts:
@@ -165,11 +137,9 @@ def create_app(parts: Parts) -> Flask:
     app = Flask("receiver", static_folder=None)
     env = settings.env
     proxies = Proxies(env.trusted_proxies or ())
-    app.register_blueprint(
-        push_blueprint(
-            doors, parts.intake, parts.table, metrics, turned_away, proxies, env.max_push_bytes, env.public_url
-        )
-    )
+    door = PushDoor(doors, parts.intake, metrics, turned_away, proxies, env.max_push_bytes)
+    app.register_blueprint(push_blueprint(door, parts.table, proxies, env.public_url))
+    app.wsgi_app = ShortWay(door, app.wsgi_app)  # type: ignore[method-assign]
     stored = StoredFigures(parts.store, list(parts.sources), utc_now, metrics, Silence(monotonic))
     waiting = SpoolFigures(parts.spool, utc_now) if parts.spool is not None else None
     figures = [stored] if waiting is None else [stored, waiting]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
+import orjson
 import structlog
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
+    structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
@@ -23,16 +27,37 @@ def _without_text(_logger: object, _name: str, event: structlog.typing.EventDict
     return event
 
 
+class _Lines:
+    """Writes each line by one system call: threads neither wait for each other nor mix their lines.
+
+    Where standard error is no file, as in some tests, it is written as a stream.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        try:
+            self._file: int | None = stream.fileno()
+        except (OSError, ValueError):
+            self._file = None
+
+    def msg(self, line: bytes) -> None:
+        """Write ``line``."""
+        if self._file is None:
+            self._stream.write(line.decode() + "\n")
+            return
+        left = memoryview(line + b"\n")
+        with suppress(OSError):  # a full disk must not turn a stored push into a no
+            while left:
+                left = left[os.write(self._file, left) :]
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def configure(level: str) -> None:
     """Send everything that this process logs, libraries' lines included, to standard error as JSON lines."""
+    of_libraries = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_text]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _without_text,
-            structlog.processors.EventRenamer("event"),
-            structlog.processors.JSONRenderer(),
-        ],
+        foreign_pre_chain=_SHARED, processors=[*of_libraries, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -40,13 +65,10 @@ def configure(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    lines = _Lines(sys.stderr)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*_SHARED, _without_text, structlog.processors.JSONRenderer(orjson.dumps)],
+        logger_factory=lambda *_: lines,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )

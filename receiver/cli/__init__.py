@@ -9,6 +9,8 @@ import click
 
 from receiver.errors import ReceiverError
 
+from .loading import loading
+
 _COMMANDS = (
     "serve",
     "demo",
@@ -24,7 +26,7 @@ _COMMANDS = (
 
 
 class _Lazy(click.Group):
-    """Loads a command's module only when it is needed, so that ``--help`` and short commands start at once."""
+    """Loads a command's module only when it is needed, so that short commands start at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -32,7 +34,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"receiver.cli.{cmd_name.replace('-', '_')}").command
+        with loading():
+            command: click.Command = import_module(f"receiver.cli.{cmd_name.replace('-', '_')}").command
         return command
 
 

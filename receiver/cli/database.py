@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.errors import BehindMigrations, SettingsError, StoreError
+from receiver.errors import SettingsError, StoreError
 from receiver.fields import field_table
 from receiver.settings import Settings
 from receiver.store import engine as engines
@@ -34,7 +33,7 @@ def database(settings: Settings) -> Iterator[Engine]:
     """An engine for the database of the settings, given back at the end.
 
     Files that this process makes from now on, an SQLite database among them, are for its own user alone. Raises
-    SettingsError when it cannot be worked with, BehindMigrations when it is of another release.
+    SettingsError when it cannot be worked with.
     """
     os.umask(0o077)
     engine = engines.create(settings.env.database_url, timeout=settings.env.database_timeout)
@@ -44,7 +43,5 @@ def database(settings: Settings) -> Iterator[Engine]:
         # No statement on anyone's data has run yet: the driver's own words can be told.
         said = " ".join(str(getattr(error, "orig", None) or error).split())
         raise SettingsError(f"RECEIVER_DATABASE_URL: {engines.shown(settings.env.database_url)}: {said}") from error
-    except CommandError as error:
-        raise BehindMigrations(f"The database is of another release: {' '.join(str(error).split())}") from error
     finally:
         engine.dispose()

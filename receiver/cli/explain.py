@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from receiver.app import build_limits, build_sources
 from receiver.errors import NotFound
 from receiver.fields import field_table
 from receiver.intake.explaining import ExplainedRecord, Explanation, explain
 from receiver.messages import Finding
 from receiver.settings import load_settings
+from receiver.sources import build_limits, build_sources
 
 from .visible import visible
 

@@ -12,7 +12,7 @@ import structlog
 from receiver import log
 from receiver.errors import SettingsError
 from receiver.jobs.caretaker import Caretaker
-from receiver.server.application import Server
+from receiver.server.application import Build, Server
 from receiver.settings import Settings, load_settings
 from receiver.spool import Spool
 from receiver.store import engine as engines
@@ -21,6 +21,7 @@ from receiver.web.guard import is_usable_hash
 
 from .counts import folder_for_counts
 from .database import continue_feed, database
+from .loading import loading
 
 
 def _prepare_database(settings: Settings) -> None:
@@ -73,13 +74,21 @@ def _check_credentials(settings: Settings) -> None:
             raise SettingsError(f"sources.{name}: password_hash is not what `receiver hash-password` prints.")
 
 
-def _build(settings: Settings) -> tuple[object, Caretaker]:
-    """The application and what works beside it, for one worker process."""
-    # After the fork, and after the folder for shared counts is named.
-    from receiver.app import build_caretaker, build_parts, create_app  # noqa: PLC0415
+def _builder() -> Build:
+    """What makes the application and what works beside it, in each worker process.
 
-    parts = build_parts(settings)
-    return create_app(parts), build_caretaker(parts)
+    What they are made of is loaded here, once for all workers; what they hold (connections, threads, counts) is each
+    worker's own.
+    """
+    with loading():
+        # After the folder for shared counts is named.
+        from receiver.app import build_caretaker, build_parts, create_app  # noqa: PLC0415
+
+    def build(settings: Settings) -> tuple[object, Caretaker]:
+        parts = build_parts(settings)
+        return create_app(parts), build_caretaker(parts)
+
+    return build
 
 
 @click.command("serve")
@@ -100,4 +109,4 @@ def command(bind: str | None, workers: int | None) -> None:
     _prepare_database(settings)
     with folder_for_counts():
         structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
-        Server(settings, bind, workers or settings.env.workers, _build).run()
+        Server(settings, bind, workers or settings.env.workers, _builder()).run()

@@ -15,19 +15,26 @@ from receiver.wire.redaction import is_erased
 from .source import Source
 
 _BATCH = 500
+# A problem told in full takes a hundred times as long as judging: no sender may have us explain all day.
+_EXPLAINED = 1_000
 _log = structlog.get_logger()
 
 
 def judged(source: Source, records: Iterable[Record]) -> Iterator[Notification]:
     """Each record's notification, in order; none for the place of one that was erased.
 
-    Raises Unreadable where the bytes end to be readable.
+    What is wrong with the first thousand invalid ones is told in full, with the others in short. Raises Unreadable
+    where the bytes end to be readable.
     """
+    invalid = 0
     for record in records:
         if is_erased(record):
             continue
         try:
-            yield source.judge.judge(record)
+            judge = source.judge
+            found = judge.judge(record) if invalid < _EXPLAINED else judge.judge_in_short(record)
+            invalid += not found.valid
+            yield found
         except Exception as error:  # noqa: BLE001 - one record must not sink its batch
             _log.error("record_not_judged", error=type(error).__name__, where=where(error))
             yield _not_judged(record)

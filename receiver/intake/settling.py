@@ -208,14 +208,12 @@ class Settling:
         received = place.received_at
         applied = before is None or before.last_at is None or received >= before.last_at
         state = before or Absence(self._source.name, key, received, received)
-        state = replace(
-            state,
-            first_received_at=min(received, state.first_received_at),
-            last_received_at=max(received, state.last_received_at),
-        )
+        if before is not None:
+            first, last = min(received, before.first_received_at), max(received, before.last_received_at)
+            state = replace(before, first_received_at=first, last_received_at=last)
         if applied:
-            state = absence_step(state, notification, self._source.rules, self._table, received)
-            state = replace(state, applied_id=place.id, applied_key=place.key_of(notification))
+            said = place.key_of(notification)
+            state = absence_step(state, notification, self._source.rules, self._table, received, place.id, said)
         self._keep(work, notification, event, self._count(applied), place)
         work.absences[key] = state
         work.absent.add(key)

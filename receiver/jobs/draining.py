@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from receiver.errors import SpoolDamaged, StoreConflict, StoreError, StoreUnavailable
-from receiver.intake import Intake, Source
+from receiver.intake.intake import Intake
+from receiver.intake.source import Source
 from receiver.spool import Spool
 
 _MOST_LEFT = 20

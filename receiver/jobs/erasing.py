@@ -10,7 +10,7 @@ from datetime import datetime
 
 from receiver.errors import SpoolDamaged, SpoolError, Unreadable
 from receiver.fields import FieldTable, Kind
-from receiver.intake import Source
+from receiver.intake.source import Source
 from receiver.messages.canonical import Values, canonical, levels
 from receiver.messages.subject import Subject, SubjectKind, digest
 from receiver.spool import Spool

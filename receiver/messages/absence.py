@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from receiver.fields import FieldTable, Kind
 
 from .booking import Change
 from .judge import Notification
 from .rules import Action, Rules
-from .typed import columns
+from .typed import column_value
 
 _IDENTIFYING = frozenset({"resource_id", "period_start", "period_end"})
 
@@ -24,8 +25,7 @@ class AbsenceStatus(StrEnum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, order=True)
-class AbsenceKey:
+class AbsenceKey(NamedTuple):
     """An unavailability is the same one when source, resource, start and end are; times UTC."""
 
     resource_id: str
@@ -70,13 +70,33 @@ def absence_columns(table: FieldTable) -> tuple[str, ...]:
 
 
 def absence_step(
-    state: Absence, notification: Notification, rules: Rules, table: FieldTable, received_at: datetime
+    state: Absence,
+    notification: Notification,
+    rules: Rules,
+    table: FieldTable,
+    received_at: datetime,
+    applied_id: str,
+    applied_key: str,
 ) -> Absence:
-    """The state after ``notification``, the newest by arrival: missing leaves alone, empty clears."""
-    sent = columns(notification.values, table.kinds[Kind.UNAVAILABILITY], rules.zone)
-    sent = {k: v for k, v in sent.items() if k not in _IDENTIFYING}
-    action = notification.action or Action.CREATED
-    return replace(state, fields={**state.fields, **sent}, action=action, last_at=received_at)
+    """The state after ``notification``, the newest by arrival: missing leaves alone, empty clears.
+
+    ``applied_id`` and ``applied_key`` are the notification's.
+    """
+    values, fields = notification.values, dict(state.fields)
+    for f in table.kinds[Kind.UNAVAILABILITY].fields:
+        if f.column not in _IDENTIFYING and f.name in values:
+            fields[f.column] = column_value(f, values[f.name], rules.zone)
+    return Absence(
+        source=state.source,
+        key=state.key,
+        first_received_at=state.first_received_at,
+        last_received_at=state.last_received_at,
+        fields=fields,
+        action=notification.action or Action.CREATED,
+        last_at=received_at,
+        applied_id=applied_id,
+        applied_key=applied_key,
+    )
 
 
 def absence_change(before: Absence | None, after: Absence) -> Change | None:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from receiver.fields import FieldTable, Kind
 
+from .plain import Plain
 from .rules import Rules
 from .typed import Columns, columns, entries
 
@@ -114,18 +115,30 @@ class Booking:
         return BookingStatus.CONFIRMED if self.cancelled_at is None else BookingStatus.CANCELLED
 
 
+def _event(
+    heard: HeardRecord, fields: Columns, codes: list[Columns] | None, received_at: datetime, notification_id: str
+) -> BookingEvent:
+    kept = None if codes is None else tuple({k: v for k, v in c.items() if v is not None} for c in codes)
+    dated = heard.changed_at is not None
+    rank = _RANK[heard.kind] if dated else _UNDATED
+    order = Order(heard.changed_at or received_at, rank, received_at, notification_id)
+    return BookingEvent(heard.kind, order, dated, fields, kept)
+
+
+def plain_event(heard: HeardRecord, plain: Plain, received_at: datetime, notification_id: str) -> BookingEvent:
+    """The same as ``booking_event`` of a notification that was read in one pass, and is no completion."""
+    return _event(heard, plain.columns, plain.entries.get(_CODES), received_at, notification_id)
+
+
 def booking_event(
     heard: HeardRecord, rules: Rules, table: FieldTable, received_at: datetime, notification_id: str
 ) -> BookingEvent:
     """A valid notification about a booking as an event. ``received_at``: when it first arrived, UTC."""
     kind, zone, values = heard.kind, rules.zone, heard.values
     entry = table.kinds[kind]
-    dated = heard.changed_at is not None
-    order = Order(heard.changed_at or received_at, _RANK[kind] if dated else _UNDATED, received_at, notification_id)
     fields = columns(values, entry, zone)
     codes = entries(values, entry.group(_CODES), zone) if entry.has_group(_CODES) else None
-    kept = None if codes is None else tuple({k: v for k, v in c.items() if v is not None} for c in codes)
-    event = BookingEvent(kind, order, dated, fields, kept)
+    event = _event(heard, fields, codes, received_at, notification_id)
     if kind is not Kind.COMPLETION:
         return event
     order_values = values.get("theOrder")
@@ -171,28 +184,25 @@ class BookingFold:
         overtaken = self.is_overtaken(state, event)
         if overtaken:
             sent = {k: v for k, v in sent.items() if state.fields.get(k) is None}
-        changed = event.order.event_at if event.dated and event.kind is not Kind.COMPLETION else state.changed_at
-        state = replace(
-            state,
-            fields={**state.fields, **sent},
-            codes=state.codes if event.codes is None else event.codes,
-            last=event.order,
-            changed_at=changed,
-            ever_confirmed=state.ever_confirmed or event.kind is Kind.CONFIRMATION,
-        )
-        if event.kind is Kind.CONFIRMATION:
-            return state if overtaken else replace(state, cancelled_at=None)
+        after: dict[str, Any] = {
+            "fields": {**state.fields, **sent},
+            "last": event.order,
+            "ever_confirmed": state.ever_confirmed or event.kind is Kind.CONFIRMATION,
+        }
+        if event.codes is not None:
+            after["codes"] = event.codes
+        if event.dated and event.kind is not Kind.COMPLETION:
+            after["changed_at"] = event.order.event_at
         if event.kind is Kind.CANCELLATION:
-            return replace(state, cancelled_at=event.order.event_at)
-        if not event.completes:
-            return state
-        return replace(
-            state,
-            completed_at=event.order.event_at,
-            completion_status=event.completion_status,
-            completed_successfully=event.successful,
-            completed_by=event.order.notification_id,
-        )
+            after["cancelled_at"] = event.order.event_at
+        elif event.kind is Kind.CONFIRMATION and not overtaken:
+            after["cancelled_at"] = None
+        if event.completes:
+            after["completed_at"] = event.order.event_at
+            after["completion_status"] = event.completion_status
+            after["completed_successfully"] = event.successful
+            after["completed_by"] = event.order.notification_id
+        return replace(state, **after)
 
     @staticmethod
     def is_overtaken(state: Booking, event: BookingEvent) -> bool:

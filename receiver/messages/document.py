@@ -13,7 +13,7 @@ Values = dict[str, object]
 
 # Entries of a list that one document for the validators holds, and how often it holds what may stand once: both
 # take more than their share of time over what is wrong a thousand times.
-_ENTRIES = 50
+ENTRIES = 50
 MOST_REPEATED = 10
 # What a validator takes for a field that must be there, in documents that are about other things.
 _FITTING = {FieldType.DATETIME: "2000-01-01T00:00:00"}
@@ -26,7 +26,7 @@ class Repeated(list[object]):
 def further(values: Values, table: KindTable) -> Iterator[tuple[int, etree._Element]]:
     """Documents of the entries of long lists beyond the first, each with how many entries came before."""
     fitting = {f.name: _FITTING.get(f.type, "1") for f in table.identifying}
-    for start in range(_ENTRIES, _longest(values, table), _ENTRIES):
+    for start in range(ENTRIES, _longest(values, table), ENTRIES):
         yield start, build({**fitting, **_lists(values, table, start)}, table)
 
 
@@ -48,7 +48,7 @@ def _lists(values: Values, part: KindTable | Group, start: int) -> Values:
     for group in part.groups:
         value = values.get(group.name)
         if group.many and isinstance(value, list):
-            found[group.name] = value[start : start + _ENTRIES]
+            found[group.name] = value[start : start + ENTRIES]
         elif isinstance(value, dict):
             found[group.name] = _lists(value, group, start)
     return found
@@ -70,7 +70,7 @@ def _fill(parent: etree._Element, values: Values, part: KindTable | Group) -> No
     for group in part.groups:
         if group.name in values:
             entries = values[group.name]
-            most = _ENTRIES if group.many else MOST_REPEATED
+            most = ENTRIES if group.many else MOST_REPEATED
             for entry in entries[:most] if isinstance(entries, list) else [entries]:
                 element = etree.SubElement(parent, group.name)
                 if isinstance(entry, dict):

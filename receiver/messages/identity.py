@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+import orjson
 from lxml import etree
 
-from receiver.fields import Field, FieldType, Group, KindTable
+from receiver.fields import Field, FieldType, Group, Kind, KindTable
 from receiver.fields.patterns import integer
 from receiver.wire import Record
 
@@ -18,9 +19,10 @@ from .moments import read_moment
 
 _INTEGER = re.compile(integer())
 _LONGEST_INTEGER = 50
+_encoder = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
-def _same_form(found: Field, value: object, zone: ZoneInfo) -> object:
+def same_form(found: Field, value: object, zone: ZoneInfo) -> object:
     """A value as all its spellings agree; as sent where it cannot be read."""
     if not isinstance(value, str):
         return value
@@ -41,7 +43,7 @@ def _same(values: Mapping[str, object], part: KindTable | Group, zone: ZoneInfo)
     result: dict[str, object] = {}
     for name, value in values.items():
         if name in fields:
-            result[name] = _same_form(fields[name], value, zone)
+            result[name] = same_form(fields[name], value, zone)
         elif name in groups and isinstance(value, list):
             result[name] = [_same(e, groups[name], zone) if isinstance(e, dict) else e for e in value]
         elif name in groups and isinstance(value, dict):
@@ -53,10 +55,19 @@ def _same(values: Mapping[str, object], part: KindTable | Group, zone: ZoneInfo)
 
 def content_key(values: Mapping[str, object], table: KindTable, zone: ZoneInfo) -> str:
     """A key that two records of one source share exactly when they say the same: 64 hexadecimal digits."""
-    same = json.dumps(
-        [table.kind, _same(values, table, zone)], sort_keys=True, ensure_ascii=True, separators=(",", ":")
-    )
-    return hashlib.sha256(same.encode("ascii")).hexdigest()
+    return key_of(table.kind, _same(values, table, zone))
+
+
+def key_of(kind: Kind, same: Mapping[str, object]) -> str:
+    """The key of values in the form that all spellings agree on."""
+    whole = [kind, same]
+    try:
+        written = orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # numbers beyond 64 bits
+        written = b"\x7f"
+    if not written.isascii() or b"\x7f" in written:
+        written = _encoder.encode(whole).encode("ascii")  # which writes all that is not ASCII in ASCII
+    return hashlib.sha256(written).hexdigest()
 
 
 def event_key(content: str, dated: bool, after: str | None) -> str:

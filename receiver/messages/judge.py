@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
@@ -15,6 +15,7 @@ from .document import Values
 from .finding import Finding, quoted
 from .identity import content_key
 from .moments import Oddity
+from .plain import Plain, PlainReader
 from .rules import Action, Rules
 from .schemas import Schemas
 from .typed import moment_of, moments
@@ -29,7 +30,8 @@ _WINDOWS = (
     ("PeriodStart", "PeriodEnd"),
     ("assignedStart", "assignedEnd"),
 )
-
+# A completion takes what it lacks from the order around it, and its outcome may be odd.
+_PLAIN = frozenset({Kind.CONFIRMATION, Kind.CANCELLATION, Kind.UNAVAILABILITY})
 _LONGEST_ID = 50
 
 
@@ -37,6 +39,7 @@ _LONGEST_ID = 50
 class Notification:
     """A record judged. With ``problems`` it is not applied, and of the rest only what could be read is set.
 
+    ``plain`` is what else is known of one that was read in one pass.
     ``changed_at`` is the time the sender gave (changedDate, or taskCompletionDate; design: event time), in UTC, None
     where there is none. ``values`` are as sent, by canonical name.
     """
@@ -54,6 +57,7 @@ class Notification:
     action: Action | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
+    plain: Plain | None = field(default=None, compare=False, repr=False)
 
     @property
     def valid(self) -> bool:
@@ -67,13 +71,59 @@ class Judge:
     def __init__(self, table: FieldTable, schemas: Schemas, rules: Rules) -> None:
         self._table, self._schemas, self.rules = table, schemas, rules
         self._levels = levels(table, rules.field_aliases)
+        self._required = {k: [f.name for f in table.kinds[k].fields if f.name in rules.required] for k in Kind}
+        self._plain = {k: PlainReader(table.kinds[k], self._levels[k], rules, schemas) for k in Kind if k in _PLAIN}
 
     def judge(self, record: Record) -> Notification:
         """What the record is, with every problem and warning."""
+        return self._usual(record) or self.judge_carefully(record)
+
+    def judge_in_short(self, record: Record) -> Notification:
+        """The same at a small part of the cost when it is invalid: perhaps not every problem is told."""
+        return self._usual(record) or self.judge_carefully(record, in_short=True)
+
+    def _usual(self, record: Record) -> Notification | None:
+        """What a record is that is as most are; None where there may be something to say of it."""
+        reader = self._plain.get(record.kind)
+        if reader is None or record.stray or record.context:
+            return None
+        found = reader.read(record.element)
+        if found is None:
+            return None
+        values, moments = found.values, found.moments
+        if any(values.get(name) is None for name in self._required[record.kind]):
+            return None
+        if any(moments[last] < moments[first] for first, last in _WINDOWS if first in moments and last in moments):
+            return None
+        action = None
+        if record.kind is Kind.UNAVAILABILITY:
+            word = values.get("Action")
+            action = Action.CREATED if word is None else self.rules.actions.get(str(word).strip().lower())
+            if action is None:
+                return None
+        return Notification(
+            kind=record.kind,
+            position=record.position,
+            line=record.line,
+            values=values,
+            content_key=reader.key(found),
+            booking_id=_booking_id(record.kind, values),
+            resource_id=_resource_id(record.kind, values),
+            changed_at=moments.get(_event_field(record.kind)),
+            warnings=(),
+            problems=(),
+            action=action,
+            period_start=moments.get("PeriodStart"),
+            period_end=moments.get("PeriodEnd"),
+            plain=found,
+        )
+
+    def judge_carefully(self, record: Record, *, in_short: bool = False) -> Notification:
+        """The same for every record, however it is."""
         table = self._table.kinds[record.kind]
         found = canonical(record, self._levels[record.kind], table)
         # What is no record is not asked for what a record must have: that would only say it is none again.
-        problems = [*self._stray(record)] or self._invalid(found)
+        problems = [*self._stray(record)] or self._invalid(found, in_short=in_short)
         problems += self._missing(found)
         action, unknown_word = self._action(found)
         problems += unknown_word
@@ -93,8 +143,8 @@ class Judge:
             line=record.line,
             values=found.values,
             content_key=content_key(found.values, table, self.rules.zone),
-            booking_id=_text(found.values.get("bookingId")),
-            resource_id=_text(found.values.get("ResourceId")),
+            booking_id=_booking_id(record.kind, found.values),
+            resource_id=_resource_id(record.kind, found.values),
             changed_at=changed,
             warnings=tuple(warnings[: self.rules.most_problems]),
             problems=tuple(problems[: self.rules.most_problems]),
@@ -109,13 +159,14 @@ class Judge:
             text = f"{quoted(name)} stands where a record belongs, and is no record that is known."
             yield Finding("", "unknown_record", text, record.line, setting=f"[sources.{self.rules.source}.roots]")
 
-    def _invalid(self, found: Canonical) -> list[Finding]:
+    def _invalid(self, found: Canonical, *, in_short: bool) -> list[Finding]:
         problems: list[Finding] = []
+        explain = self._schemas.in_short if in_short else self._schemas.problems
         for before, document in found.documents():
             if self._schemas.accepts(found.kind, document):
                 continue
             most = self.rules.most_problems - len(problems)
-            told = self._schemas.problems(found.kind, document, found.lines, most, before)
+            told = explain(found.kind, document, found.lines, most, before)
             problems += told or [Finding("", "invalid", "The record is not valid by the XSD.")]
             if len(problems) >= self.rules.most_problems:
                 break
@@ -183,6 +234,16 @@ class Judge:
 
 def _event_field(kind: Kind) -> str:
     return "taskCompletionDate" if kind is Kind.COMPLETION else "changedDate"
+
+
+def _booking_id(kind: Kind, values: Values) -> str | None:
+    """What an event of a booking is found by. An absence may say something under that name: it is unknown there."""
+    return None if kind is Kind.UNAVAILABILITY else _text(values.get("bookingId"))
+
+
+def _resource_id(kind: Kind, values: Values) -> str | None:
+    """What an absence is found by."""
+    return _text(values.get("ResourceId")) if kind is Kind.UNAVAILABILITY else None
 
 
 def _text(value: object) -> str | None:

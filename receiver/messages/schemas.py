@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from enum import Enum
 from threading import Lock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import xmlschema
 from lxml import etree
 
 from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
-from receiver.fields.xsd import schema
+from receiver.fields.xsd import XSD, schema
 
 from .document import MOST_REPEATED
 from .finding import Finding, quoted
 
+if TYPE_CHECKING:
+    import xmlschema
+
+_BRIEF = 200
 _EXPECTED = {
     FieldType.INTEGER: "a whole number of at most 18 digits",
     FieldType.BOOKING_ID: "a whole number",
@@ -25,22 +30,46 @@ _EXPECTED = {
 }
 
 
+class Layout(Enum):
+    """An order that a record's elements stand in: the field table's, or the alphabet's, as DRS's background service
+    sends them (facts, section 3, form A)."""
+
+    TABLE = "table"
+    ALPHABET = "alphabet"
+
+
+def _alphabetical(document: etree._Element) -> etree._Element:
+    """The same schema with the elements of every sequence in the order of the alphabet."""
+    found = deepcopy(document)
+    for sequence in found.iter(f"{{{XSD}}}sequence"):
+        sequence[:] = sorted(sequence, key=lambda element: str(element.get("name")).lower())
+    return found
+
+
 class Schemas:
     """Every kind's XSD, compiled once. The explaining half is made when it is first needed."""
 
     def __init__(self, table: FieldTable) -> None:
         self._table = table
         self._documents = {kind: schema(entry) for kind, entry in table.kinds.items()}
-        self._judges = {kind: etree.XMLSchema(document) for kind, document in self._documents.items()}
+        self._judges = {
+            (kind, layout): etree.XMLSchema(document if layout is Layout.TABLE else _alphabetical(document))
+            for kind, document in self._documents.items()
+            for layout in Layout
+        }
+        # Apart from those that judge: what a validator found last is asked of it, one thread at a time.
+        self._brief: dict[Kind, etree.XMLSchema] = {}
         self._explainers: dict[Kind, xmlschema.XMLSchema] = {}
         self._lock = Lock()
 
-    def accepts(self, kind: Kind, document: etree._Element) -> bool:
-        """Whether the canonical ``document`` is valid, by lxml."""
-        return bool(self._judges[kind].validate(document))
+    def accepts(self, kind: Kind, document: etree._Element, layout: Layout = Layout.TABLE) -> bool:
+        """Whether the canonical ``document``, its elements in the order of ``layout``, is valid, by lxml."""
+        return bool(self._judges[kind, layout].validate(document))
 
     def explainer(self, kind: Kind) -> xmlschema.XMLSchema:
         """The kind's schema as xmlschema has it; nothing outside is ever fetched."""
+        import xmlschema  # noqa: PLC0415 - slow to load, and of no use as long as everything is valid
+
         with self._lock:
             if kind not in self._explainers:
                 source = etree.tostring(self._documents[kind], encoding="unicode")
@@ -64,6 +93,26 @@ class Schemas:
             if len(found) >= most:
                 break
         return found[:most]
+
+    def in_short(
+        self, kind: Kind, document: etree._Element, lines: Mapping[str, int], most: int, before: int = 0
+    ) -> list[Finding]:
+        """As ``problems``, at a small part of the cost: of what lxml alone finds, which may be less than is wrong."""
+        place = _Place(self._table.kinds[kind], document, lines, before)
+        with self._lock:
+            if kind not in self._brief:
+                self._brief[kind] = etree.XMLSchema(self._documents[kind])
+            self._brief[kind].validate(document)
+            log = list(self._brief[kind].error_log)
+        found: dict[Finding, None] = {}
+        for error in log:
+            element = next(iter(cast("list[etree._Element]", document.xpath(str(error.path)))), document)
+            lacks = error.type == etree.ErrorTypes.SCHEMAV_ELEMENT_CONTENT
+            if lacks and "Missing child" not in error.message:  # the log names the first that has no place there
+                parent = element.getparent()
+                element = document if parent is None else parent
+            found.update(dict.fromkeys(_told(element, str(error.message)[:_BRIEF], place, lacks=lacks)))
+        return list(found)[:most]
 
 
 @dataclass(frozen=True)
@@ -112,9 +161,15 @@ def _part_at(path: str, part: KindTable) -> KindTable | Group:
 
 
 def _explain(error: xmlschema.XMLSchemaValidationError, place: _Place) -> Iterator[Finding]:
+    from xmlschema import XMLSchemaChildrenValidationError  # noqa: PLC0415 - whoever found the error has loaded it
+
     element = cast("etree._Element | None", error.elem)
-    if element is None:
-        element = place.root
+    lacks = isinstance(error, XMLSchemaChildrenValidationError)
+    yield from _told(place.root if element is None else element, str(error.reason), place, lacks=lacks)
+
+
+def _told(element: etree._Element, reason: str, place: _Place, *, lacks: bool) -> Iterator[Finding]:
+    """What is wrong with ``element``, in words; ``lacks``: with what stands in it, or does not."""
     table, lines = place.table, place.lines
     path = _path(element, place)
     part = _part_at(path, table)
@@ -122,11 +177,10 @@ def _explain(error: xmlschema.XMLSchemaValidationError, place: _Place) -> Iterat
     found = _fields(part).get(name)
     if found is not None:
         yield _of_value(found, element, path, _line(path, lines))
-    elif isinstance(error, xmlschema.XMLSchemaChildrenValidationError):
+    elif lacks:
         yield from _of_children(element, part, path, lines)
     else:
-        reason = " ".join(str(error.reason).split())
-        yield Finding(path, "invalid", f"{path or table.root}: {reason}", _line(path, lines))
+        yield Finding(path, "invalid", f"{path or table.root}: {' '.join(reason.split())}", _line(path, lines))
 
 
 def _line(path: str, lines: Mapping[str, int]) -> int | None:

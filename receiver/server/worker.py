@@ -14,20 +14,21 @@ import errno
 import selectors
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
 import structlog
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.http import wsgi
+from gunicorn.workers.gthread import ThreadWorker
 
 from receiver.web.proxies import read_address
 
 from .arrival import Arrival, Step
+from .connection import Arriving, Connection
 from .leaving import SECONDS, Leaving
 from .malformed import answer, status_of
+from .threads import STUCK_SECONDS, Threads
 from .timed import Patience, TimedSocket
 from .unread import answer_and_close
 
@@ -35,25 +36,10 @@ _RECEIVED = 64 * 1024
 _SEND_BUFFER = 128 * 1024  # any reply fits, so that a thread need not wait until it is taken
 _STOPPING_SECONDS = 2.0
 _SWEEP_SECONDS = 0.25
+_NOTIFY_SECONDS = 1.0
 _GONE = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = structlog.get_logger()
-
-
-@dataclass
-class _Arriving:
-    arrival: Arrival
-    since: float
-
-    def deadline(self, patience: Patience) -> float:
-        return self.since + (patience.body if self.arrival.has_head else patience.head)
-
-
-class Connection(TConn):
-    """A connection as gunicorn has it, of HTTP/1 without TLS."""
-
-    sock: TimedSocket
-    parser: Any
 
 
 class Worker(ThreadWorker):
@@ -62,9 +48,9 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._patience: Patience = cast("Any", self.app).patience
-        self._arriving: dict[Connection, _Arriving] = {}
+        self._arriving: dict[Connection, Arriving] = {}
         self._leaving = Leaving(self._close, self._patience.most_body)
-        self._swept = 0.0
+        self._swept = self._notified = 0.0
 
     # Requests arrive
 
@@ -80,23 +66,30 @@ class Worker(ThreadWorker):
                 raise
             return
         self.nr_conns += 1
-        timed = TimedSocket(fileno=connected.detach())
+        timed = TimedSocket(connected.detach())
         timed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._await(Connection(self.cfg, timed, address, listener.getsockname()))
         if self.nr_conns >= self.worker_connections:
             self._drop_oldest()
 
-    def on_client_socket_readable(self, conn: Any, client: Any) -> None:
-        """A connection that was kept begins its next request."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self._await(conn)
-
     def _await(self, conn: Connection, data: bytes = b"") -> None:
-        self._arriving[conn] = _Arriving(Arrival(self._patience.most_body), time.monotonic())
+        self._begin(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
         if data:
             self._add(conn, data)
+
+    def _begin(self, conn: Connection) -> None:
+        self._arriving[conn] = Arriving(Arrival(self._patience.most_body), time.monotonic())
+
+    def on_client_socket_readable(self, conn: Any, client: Any) -> None:
+        """A connection that was kept begins its next request."""
+        if conn not in self._arriving:
+            try:
+                self.keepalived_conns.remove(conn)
+            except ValueError:
+                return  # closed in this same turn of the loop
+            self._begin(conn)
+        self._receive(conn, client)
 
     def _receive(self, conn: Connection, sock: socket.socket) -> None:
         if conn not in self._arriving:
@@ -124,14 +117,23 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         """Make the second pool too: whoever takes their time there keeps no thread from whole requests."""
-        self._unhurried = ThreadPoolExecutor(self.cfg.threads)
+        self._unhurried = Threads(self.cfg.threads, self.cfg.threads, self._answer)
         super().init_process()
+
+    def get_thread_pool(self) -> Any:
+        """Threads of our own in the place of an executor's."""
+        return Threads(cast("Any", self.app).busy_threads, self.cfg.threads, self._answer)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give the connection to a thread: of the second pool where the thread may have to wait for the sender."""
         pool = self.tpool if conn.sock.is_whole and not conn.sock.has_unsent() else self._unhurried
-        done = pool.submit(self.handle, conn)
-        done.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
+        cast("Threads", pool).submit(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: Any) -> None:
+        """Wait no longer than until it shows whether the threads are stuck, where requests wait for them."""
+        pool = cast("Threads", self.tpool)
+        cast("Any", super()).wait_for_and_dispatch_events(min(timeout, STUCK_SECONDS) if pool.is_behind else timeout)
+        pool.relieve(time.monotonic())
 
     def _hand_over(self, conn: Connection) -> None:
         arriving = self._forget(conn)
@@ -142,7 +144,7 @@ class Worker(ThreadWorker):
         conn.sock.until = arriving.since + self._patience.body
         self.enqueue_req(conn)
 
-    def _forget(self, conn: Connection) -> _Arriving:
+    def _forget(self, conn: Connection) -> Arriving:
         self.poller.unregister(conn.sock)
         return self._arriving.pop(conn)
 
@@ -182,11 +184,33 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer one request, in a thread. A sender that does not take its reply is given up."""
         conn.sock.settimeout(self._patience.reply)
+        conn.sock.hold()
         try:
-            return super().handle_request(req, conn)
+            keep = self._respond(req, conn)
+            conn.sock.release()
         except TimeoutError:
             _log.warning("reply_not_taken")
             raise StopIteration from None
+        finally:
+            conn.sock.forget()
+        return keep
+
+    def _respond(self, req: Any, conn: Any) -> bool:
+        """Have the application answer; whether the connection can be kept. Nothing is sent before all of it is there,
+        so that whatever fails can still be answered."""
+        response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
+        environ["wsgi.multithread"] = True
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            response.force_close()
+        parts = cast("Any", self.wsgi)(environ, response.start_response)
+        try:
+            for part in parts:
+                response.write(part)
+            response.close()
+        finally:
+            if (close := getattr(parts, "close", None)) is not None:
+                close()
+        return not response.should_close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no request, in a thread: in the door's form, counted, and quoting nothing."""
@@ -199,22 +223,33 @@ class Worker(ThreadWorker):
             client.settimeout(self._patience.reply)
             client.sendall(answer(status, has_body=getattr(req, "method", None) != "HEAD"))
 
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread is done with a connection: keep it for the next request, or let it go."""
+    def _answer(self, conn: Connection) -> None:
+        """Answer a request, in a thread, and see to what becomes of its connection."""
         try:
-            keep = not fs.cancelled() and fs.result() is True
+            keep = self.handle(conn) is True
+            more = conn.parser.unreader.take_buffered() if keep else b""
             conn.sock.setblocking(False)
+            if keep and not more:
+                # Most go this way. To have the main loop do it would wake that up once more for each request.
+                self._keep(conn)
+                return
         except Exception:  # noqa: BLE001 - whatever it was, the connection is of no more use
-            self._close(conn)
+            self.method_queue.defer(self._close, conn)
             return
-        if not keep:
-            self._leaving.begin(conn, self.poller)
-        elif more := conn.parser.unreader.take_buffered():
-            self._await(conn, more)  # the next request came with this one
+        self.method_queue.defer(self._finished, conn, more)
+
+    def _keep(self, conn: Connection) -> None:
+        """Wait for the connection's next request."""
+        conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else _STOPPING_SECONDS)
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def _finished(self, conn: Connection, more: bytes) -> None:
+        """Begin the next request, of which ``more`` came with the last; or let the connection go."""
+        if more:
+            self._await(conn, more)
         else:
-            conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else _STOPPING_SECONDS)
-            self.keepalived_conns.append(conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+            self._leaving.begin(conn, self.poller)
 
     # Connections end
 
@@ -228,6 +263,13 @@ class Worker(ThreadWorker):
     def _close(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
+
+    def notify(self) -> None:
+        """Say that this process is alive, once a second: each time is a system call or two."""
+        now = time.monotonic()
+        if now >= self._notified + _NOTIFY_SECONDS:
+            self._notified = now
+            super().notify()
 
     def murder_pending(self) -> None:
         """Let go of everyone whose time is up; gunicorn's loop calls this at every turn."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from receiver.messages import Booking
 from receiver.messages.booking import Order
 from receiver.messages.completion import Completion
 
+from .copying import put
 from .lookup import among
 from .tables import Tables
 
@@ -81,7 +82,8 @@ def _booking(row: Any, fields: list[str], codes: list[dict[str, object]]) -> Boo
     )
 
 
-def _row(booking: Booking, fields: list[str]) -> dict[str, object]:
+def row(booking: Booking, fields: list[str]) -> dict[str, object]:
+    """The state as columns; ``fields`` are those of the field table."""
     last = booking.last
     return {
         **{name: booking.fields.get(name) for name in fields},
@@ -105,10 +107,10 @@ def save(connection: Connection, tables: Tables, new: Sequence[Booking], known: 
     """Store current states: ``new`` ones are inserted (StoreConflict when another got there first)."""
     fields = field_columns(tables)
     if new:
-        connection.execute(insert(tables.bookings), [_row(b, fields) for b in new])
+        put(connection, tables.bookings, [row(b, fields) for b in new])
     if known:
         b = tables.bookings
-        rows = [_row(booking, fields) for booking in known]
+        rows = [row(booking, fields) for booking in known]
         names = [n for n in rows[0] if n not in ("source", "booking_id")]
         statement = (
             update(b)
@@ -155,5 +157,4 @@ def _replace(
         for booking_id, entries in found.items()
         for position, entry in enumerate(entries, start=1)
     ]
-    if rows:
-        connection.execute(insert(table), [{n: row[n] for n in names} for row in rows])
+    put(connection, table, [{n: row[n] for n in names} for row in rows])

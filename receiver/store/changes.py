@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, insert, literal_column, select, update
 
 from receiver.messages import Change
 
+from .copying import put
 from .tables import Tables
 
 # On PostgreSQL a cursor is the transaction's id, then the change's number in it: readers stop below the oldest
@@ -54,6 +55,38 @@ class _Position:
     def is_behind(self) -> bool:
         """Whether the next cursor could be one that readers have passed."""
         return self.newest >> _BITS >= self.following + self.offset
+
+
+class FeedPosition:
+    """Where the feed is, for a statement that gives a cursor itself: ``given`` is to be one of its CTEs' sources."""
+
+    def __init__(self, tables: Tables, dialect: str) -> None:
+        self._on_postgresql = dialect == "postgresql"
+        greater = func.greatest if self._on_postgresql else func.max
+        highest = select(func.coalesce(func.max(tables.changes.c.cursor), literal_column("0"))).scalar_subquery()
+        offset = tables.feed_offset
+        newest = greater(highest, func.max(offset.c.deleted_to), literal_column("0"))
+        ahead = func.coalesce(func.max(offset.c.transactions), literal_column("0"))
+        self.given = select(newest.label("newest"), ahead.label("ahead")).select_from(offset).cte("feed")
+
+    @property
+    def next(self) -> ColumnElement[int]:
+        """The cursor of the first change of this transaction; on PostgreSQL right only where it is not behind."""
+        if not self._on_postgresql:
+            return self.given.c.newest + literal_column("1")
+        place = _number(func.pg_current_xact_id()) + self.given.c.ahead
+        return place.bitwise_lshift(literal_column(str(_BITS)))
+
+    @property
+    def is_behind(self) -> ColumnElement[bool]:
+        """Whether the feed has to be put right first, which a ChangeLog does (PostgreSQL)."""
+        following = _number(func.pg_snapshot_xmax(func.pg_current_snapshot()))
+        return self.given.c.newest.bitwise_rshift(literal_column(str(_BITS))) >= following + self.given.c.ahead
+
+
+def row(change: Changed) -> dict[str, object]:
+    """The change as columns, its cursor aside."""
+    return vars(change)
 
 
 class ChangeLog:
@@ -118,18 +151,6 @@ class ChangeLog:
             return
         if self._next is None:
             self._next = self._first_cursor()
-        rows = [
-            {
-                "cursor": self._next + n,
-                "source": c.source,
-                "entity": c.entity,
-                "entity_key": c.entity_key,
-                "change": c.change,
-                "notification_id": c.notification_id,
-                "occurred_at": c.occurred_at,
-                "recorded_at": c.recorded_at,
-            }
-            for n, c in enumerate(found)
-        ]
+        rows = [{"cursor": self._next + n, **row(c)} for n, c in enumerate(found)]
         self._next += len(rows)
-        self._connection.execute(insert(self._changes), rows)
+        put(self._connection, self._changes, rows)

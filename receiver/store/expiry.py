@@ -20,6 +20,14 @@ from .tables import Tables
 _NOT_STATE = (NotificationStatus.HELD, NotificationStatus.DISCARDED)
 
 
+def first_since(connection: Connection, tables: Tables, moment: datetime) -> str | None:
+    """The id of the first push that came at ``moment`` (UTC) or later; None when there is none yet."""
+    p = tables.pushes
+    query = select(p.c.id).where(p.c.received_at >= moment).order_by(p.c.received_at, p.c.id).limit(1)
+    found: str | None = connection.scalar(query)
+    return found
+
+
 def bodies(tables: Tables, before: datetime, held_before: datetime | None) -> Select[Any]:
     """Pushes whose bytes are kept and arrived before ``before``; those that wait for a person, before ``held_before``
     (None: never). All moments are UTC."""
@@ -27,7 +35,7 @@ def bodies(tables: Tables, before: datetime, held_before: datetime | None) -> Se
     over = ~is_waiting(tables)
     if held_before is not None:
         over |= p.c.received_at < held_before
-    found = select(p.c.id, p.c.received_at, p.c.size_bytes).where(p.c.received_at < before, over)
+    found = select(p.c.id, p.c.size_bytes).where(p.c.received_at < before, over)
     return found.where(exists().where(tables.bodies.c.push_id == p.c.id))
 
 
@@ -38,8 +46,8 @@ def bookings(tables: Tables, before: datetime) -> Select[Any]:
     repeated = and_(r.c.notification_id == n.c.id, p.c.id == r.c.push_id, p.c.received_at >= before)
     return select(b.c.source, b.c.booking_id, b.c.last_received_at).where(
         b.c.last_received_at < before,
-        ~exists().where(its, n.c.received_at >= before),
-        ~exists().where(its, repeated),
+        ~_is_any(select(n.c.id).where(its, n.c.received_at >= before)),
+        ~_is_any(select(n.c.id).where(its, repeated)),
     )
 
 
@@ -138,16 +146,27 @@ def _is_needed(tables: Tables, before: datetime) -> ColumnElement[bool]:
     """Whether a notification is part of a booking or an unavailability that is kept, or came again since ``before``."""
     n, r, p, b = tables.notifications, tables.repeats, tables.pushes, tables.bookings
     u, c, d = tables.unavailabilities, tables.changes, tables.completions
-    again = exists().where(r.c.notification_id == n.c.id, p.c.id == r.c.push_id, p.c.received_at >= before)
-    booking = exists().where(b.c.source == n.c.source, b.c.booking_id == n.c.booking_id)
-    applied = exists().where(u.c.source == n.c.source, u.c.resource_id == n.c.resource_id, u.c.applied_id == n.c.id)
-    return or_(
-        again,
-        exists().where(c.c.notification_id == n.c.id),
-        exists().where(d.c.notification_id == n.c.id),
-        and_(n.c.kind != Kind.UNAVAILABILITY, n.c.status.not_in(_NOT_STATE), booking),
-        and_(n.c.kind == Kind.UNAVAILABILITY, applied),
+    again = (
+        select(r.c.push_id)
+        .join(p, p.c.id == r.c.push_id)
+        .where(r.c.notification_id == n.c.id, p.c.received_at >= before)
     )
+    booking = select(b.c.booking_id).where(b.c.source == n.c.source, b.c.booking_id == n.c.booking_id)
+    applied = select(u.c.applied_id).where(
+        u.c.source == n.c.source, u.c.resource_id == n.c.resource_id, u.c.applied_id == n.c.id
+    )
+    return or_(
+        _is_any(again),
+        _is_any(select(c.c.notification_id).where(c.c.notification_id == n.c.id)),
+        _is_any(select(d.c.notification_id).where(d.c.notification_id == n.c.id)),
+        and_(n.c.kind != Kind.UNAVAILABILITY, n.c.status.not_in(_NOT_STATE), _is_any(booking)),
+        and_(n.c.kind == Kind.UNAVAILABILITY, _is_any(applied)),
+    )
+
+
+def _is_any(query: Select[Any]) -> ColumnElement[bool]:
+    """EXISTS, asked of one row at a time: PostgreSQL would rather read a whole table once for some hundred rows."""
+    return query.limit(1).scalar_subquery().is_not(None)
 
 
 def _erase_notifications(connection: Connection, tables: Tables, ids: Sequence[str]) -> int:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, union_all, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from receiver.fields import Kind
 from receiver.messages import Notification
 
-from .lookup import among
+from .copying import put
+from .lookup import among, listed
 from .tables import Tables
 
 
@@ -24,6 +41,11 @@ class NotificationStatus(StrEnum):
     SUPERSEDED = "superseded"
     HELD = "held"
     DISCARDED = "discarded"
+
+
+# Written into statements: an index of held ones alone is used only where the plan knows that they are asked for.
+_HELD: ColumnElement[str] = literal_column(f"'{NotificationStatus.HELD.value}'")
+_NONE: ColumnElement[int] = literal_column("0")
 
 
 @dataclass(frozen=True)
@@ -75,10 +97,41 @@ def _known(row: Any) -> Known:
     return Known(row.id, row.content_key, row.event_key, status, row.received_at, erased)
 
 
+def saying(
+    tables: Tables, columns: Sequence[ColumnElement[Any]], source: Any, key: ColumnElement[str]
+) -> CompoundSelect[Any]:
+    """Those columns of the source's notifications that say what ``key`` stands for."""
+    n = tables.notifications
+    mostly = select(*columns).where(n.c.source == source, n.c.event_key == key)
+    apart = select(*columns).where(n.c.source == source, n.c.content_key == key, n.c.content_key != n.c.event_key)
+    return union_all(mostly, apart)
+
+
+def _says(tables: Tables, source: Any, is_wanted: Callable[[Column[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Content is looked for by the event's key, which it mostly is, and where it is not, in an index of those alone.
+
+    The source is said for each, by a parameter of its own: SQLite would look through all of the source's, were it said
+    once for both.
+    """
+    n = tables.notifications
+    apart = and_(n.c.source == source, is_wanted(n.c.content_key), n.c.content_key != n.c.event_key)
+    return or_(and_(n.c.source == source, is_wanted(n.c.event_key)), apart)
+
+
 def by_content(connection: Connection, tables: Tables, source: str, keys: Iterable[str]) -> dict[str, list[Known]]:
     """The stored notifications of the source that say the same as any of ``keys``."""
-    n = tables.notifications
-    query = select(*_known_columns(tables)).where(n.c.source == source, among(connection, n.c.content_key, keys))
+    n, wanted = tables.notifications, sorted(set(keys))
+    query: Select[Any]
+    if connection.dialect.name == "postgresql" and wanted:
+        rows = listed([n.c.content_key], [(key,) for key in wanted])
+        # One look into the indexes for each key, whatever the planner thinks of the table's size.
+        same = select(*_known_columns(tables)).where(_says(tables, source, lambda column: column == rows.c.content_key))
+        each = same.offset(0).lateral("found")
+        query = select(each).select_from(rows.join(each, true()))
+    else:
+        query = select(*_known_columns(tables)).where(
+            _says(tables, source, lambda column: among(connection, column, wanted))
+        )
     found: dict[str, list[Known]] = {}
     for row in connection.execute(query):
         found.setdefault(row.content_key, []).append(_known(row))
@@ -91,7 +144,7 @@ def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha2
     query = (
         select(*_known_columns(tables), n.c.position)
         .join(p, p.c.id == n.c.push_id)
-        .where(p.c.source == source, p.c.sha256 == sha256, p.c.held > 0, n.c.status == NotificationStatus.HELD)
+        .where(p.c.source == source, p.c.sha256 == sha256, p.c.held > _NONE, n.c.status == _HELD)
     )
     return {row.position: _known(row) for row in connection.execute(query)}
 
@@ -141,9 +194,22 @@ def history(connection: Connection, tables: Tables, source: str, booking_id: str
     query = select(n.c.id, n.c.kind, n.c["values"], n.c.changed_at, n.c.received_at).where(
         n.c.source == source,
         n.c.booking_id == booking_id,
+        n.c.kind != Kind.UNAVAILABILITY.value,  # of some that said so, once, in an element of another kind
         n.c.status.in_([NotificationStatus.APPLIED, NotificationStatus.SUPERSEDED]),
     )
     return [Heard(r[0], Kind(r[1]), r[2], r[3], r[4]) for r in connection.execute(query)]
+
+
+def row(entry: Entry) -> dict[str, object]:
+    """A new notification as columns."""
+    return {
+        **_row(entry),
+        "id": entry.id,
+        "push_id": entry.push_id,
+        "source": entry.source,
+        "position": entry.notification.position,
+        "received_at": entry.received_at,
+    }
 
 
 def _row(entry: Entry) -> dict[str, object]:
@@ -165,18 +231,7 @@ def _row(entry: Entry) -> dict[str, object]:
 def add(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
     """Store new notifications. A StoreConflict means that one of them was stored meanwhile."""
     if entries:
-        rows = [
-            {
-                **_row(e),
-                "id": e.id,
-                "push_id": e.push_id,
-                "source": e.source,
-                "position": e.notification.position,
-                "received_at": e.received_at,
-            }
-            for e in entries
-        ]
-        connection.execute(insert(tables.notifications), rows)
+        put(connection, tables.notifications, [row(e) for e in entries])
 
 
 def settle(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
@@ -198,11 +253,11 @@ def add_repeats(connection: Connection, tables: Tables, push_id: str, found: Seq
     """Note that records of this delivery (by position) repeat stored notifications (by id)."""
     if found:
         rows = [{"push_id": push_id, "position": position, "notification_id": of} for position, of in found]
-        connection.execute(insert(tables.repeats), rows)
+        put(connection, tables.repeats, rows)
 
 
 def count_held(connection: Connection, tables: Tables) -> dict[str, int]:
     """Held notifications by source."""
     n = tables.notifications
-    query = select(n.c.source, func.count()).where(n.c.status == NotificationStatus.HELD.value).group_by(n.c.source)
+    query = select(n.c.source, func.count()).where(n.c.status == _HELD).group_by(n.c.source)
     return {row[0]: row[1] for row in connection.execute(query)}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, literal_column, select, union
 
 from receiver.errors import BytesGone
 from receiver.fields import Kind
 
+from .copying import put_bytes
 from .tables import Tables
 
 
@@ -56,27 +58,15 @@ class Push:
     message: str | None = None
 
 
+def row(push: Push) -> dict[str, object]:
+    """The delivery as columns."""
+    return vars(push)
+
+
 def add(connection: Connection, tables: Tables, push: Push, body: bytes) -> None:
     """Store a delivery and its bytes."""
-    connection.execute(
-        insert(tables.pushes).values(
-            id=push.id,
-            source=push.source,
-            received_at=push.received_at,
-            size_bytes=push.size_bytes,
-            sha256=push.sha256,
-            content_type=push.content_type,
-            form=push.form,
-            kind=push.kind,
-            outcome=push.outcome,
-            records=push.records,
-            held=push.held,
-            reply_status=push.reply_status,
-            reason=push.reason,
-            message=push.message,
-        )
-    )
-    connection.execute(insert(tables.bodies).values(push_id=push.id, body=body))
+    connection.execute(insert(tables.pushes), row(push))
+    put_bytes(connection, tables.bodies, push.id, body)
 
 
 def is_stored(connection: Connection, tables: Tables, push_id: str) -> bool:
@@ -102,11 +92,22 @@ def body_of(connection: Connection, tables: Tables, push_id: str) -> tuple[str, 
 def is_waiting(tables: Tables) -> ColumnElement[bool]:
     """Whether something may come of a push when settings change: it brought a record that is held, or it was refused
     or failed and nothing was read of it."""
+    return tables.pushes.c.id.in_(_brought_held(tables)) | _is_unread(tables)
+
+
+def _brought_held(tables: Tables) -> Select[Any]:
+    """Ids of pushes; the status stands in the statement, so that every plan may use the index of held ones."""
+    n = tables.notifications
+    return select(n.c.push_id).where(n.c.status == literal_column("'held'"))
+
+
+def _is_unread(tables: Tables) -> ColumnElement[bool]:
+    """Whether a push was refused or failed and nothing was read of it; of those, too, there is an index."""
     p, n, r = tables.pushes, tables.notifications, tables.repeats
-    held = p.c.id.in_(select(n.c.push_id).where(n.c.status == "held"))
-    failed = p.c.outcome.in_([Outcome.REFUSED, Outcome.FAILED])
-    unread = ~exists().where(n.c.push_id == p.c.id) & ~exists().where(r.c.push_id == p.c.id)
-    return held | (failed & unread)
+    refused = p.c.outcome.in_([literal_column(f"'{found}'") for found in (Outcome.REFUSED, Outcome.FAILED)])
+    # One value for each such push, as there are few; EXISTS would have PostgreSQL read all there is to repeats first.
+    nothing = (select(t.c.push_id).where(t.c.push_id == p.c.id).limit(1).scalar_subquery().is_(None) for t in (n, r))
+    return and_(refused, *nothing)
 
 
 def retryable(connection: Connection, tables: Tables, source: str | None) -> list[str]:
@@ -117,7 +118,9 @@ def retryable(connection: Connection, tables: Tables, source: str | None) -> lis
     """
     p = tables.pushes
     kept = exists().where(tables.bodies.c.push_id == p.c.id)
-    query = select(p.c.id).where(is_waiting(tables), kept).order_by(p.c.received_at, p.c.id)
+    # is_waiting would be asked of every push there is.
+    waiting = union(_brought_held(tables), select(p.c.id).where(_is_unread(tables)))
+    query = select(p.c.id).where(p.c.id.in_(waiting), kept).order_by(p.c.received_at, p.c.id)
     if source is not None:
         query = query.where(p.c.source == source)
     return list(connection.scalars(query))

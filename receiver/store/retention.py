@@ -7,16 +7,19 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from receiver.errors import StoreConflict
 
 from . import expiry
+from .lookup import after, among, planned_anew
 from .store import Store
 
 _RACES = 5
 # Erasing overwrites: the bytes of a slice are bounded as well as its rows.
 _MOST_BYTES = 16 * 1024 * 1024
+# Of two pushes the later one can have the lower id, by as much as the clocks that gave them differ.
+_CLOCKS_APART = timedelta(minutes=1)
 
 Keys = Sequence[Row[Any]]
 
@@ -61,24 +64,25 @@ class Expired:
 
 @dataclass(frozen=True)
 class _Step:
-    """One kind of thing: ``query`` gives the keys of what is over, ``order`` their order, ``erase`` does it."""
+    """One kind of thing. ``over`` gives what is to be erased, all at once, for counting.
 
-    query: Select[Any]
+    For the work itself ``walk`` gives the keys of what may be, an index's next entries in ``order``; of each page
+    ``due`` tells what is, and ``erase`` erases that, looking again.
+    """
+
+    over: Select[Any]
+    walk: Select[Any]
     order: tuple[Any, ...]
     erase: Callable[[Connection, Keys], Expired]
     rows: int
+    due: Callable[[Connection, Keys], Keys] = lambda _, keys: keys
 
     def after(self, last: Row[Any] | None) -> Select[Any]:
         """The next keys after ``last``; what could not be erased is left for another day."""
-        query = self.query.order_by(*self.order).limit(self.rows)
+        query = self.walk.order_by(*self.order).limit(self.rows)
         if last is None:
             return query
-        values = [last._mapping[column] for column in self.order]
-        later = [
-            and_(*(c == v for c, v in zip(self.order[:n], values[:n], strict=True)), self.order[n] > values[n])
-            for n in range(len(self.order))
-        ]
-        return query.where(or_(*later))
+        return query.where(after(self.order, [last._mapping[column] for column in self.order]))
 
 
 class Retention:
@@ -95,17 +99,21 @@ class Retention:
         """
         for step in self._steps():
             last: Row[Any] | None = None
-            while keys := self._choose(step.after(last)):
-                taken = _bounded(keys)
-                yield self._erase(step, taken)
-                last = taken[-1]
+            while keys := self._read(step.after(last)):
+                with self._store.reading() as connection:
+                    due = step.due(connection, keys)
+                for part in _bounded(due):
+                    yield self._erase(step, part)
+                if not due:
+                    yield Expired()
+                last = keys[-1]
 
     def preview(self) -> Expired:
         """How many there are now, by kind. Deliveries are at most as many: some may still be referred to."""
         counts = {}
         with self._store.reading() as connection:
             for name, step in zip(self._names(), self._steps(), strict=True):
-                counts[name] = int(connection.scalar(select(func.count()).select_from(step.query.subquery())) or 0)
+                counts[name] = int(connection.scalar(select(func.count()).select_from(step.over.subquery())) or 0)
         return Expired(**counts)
 
     def _names(self) -> list[str]:
@@ -117,23 +125,45 @@ class Retention:
         t, keep, steps = self._tables, self._keep, []
         p, b, u = t.pushes, t.bookings, t.unavailabilities
         if keep.bodies:
-            query = expiry.bodies(t, self._now - keep.bodies, self._now - keep.held if keep.held else None)
-            steps.append(_Step(query, (p.c.received_at, p.c.id), self._bodies, 500))
+            steps.append(self._bodies_step(keep.bodies))
         if keep.rows:
             before = self._now - keep.rows
             heard = (b.c.last_received_at, b.c.source, b.c.booking_id)
-            steps.append(_Step(expiry.bookings(t, before), heard, self._bookings, 100))
-            key = (u.c.source, u.c.resource_id, u.c.period_start, u.c.period_end)
-            steps.append(_Step(expiry.unavailabilities(t, before), key, self._unavailabilities, 200))
-            steps.append(_Step(expiry.deliveries(t, before), (p.c.received_at, p.c.id), self._deliveries, 500))
+            over, walk = expiry.bookings(t, before), select(*heard).where(b.c.last_received_at < before)
+            steps.append(_Step(over, walk, heard, self._bookings, 100))
+            key = (u.c.period_start, u.c.period_end, u.c.source, u.c.resource_id)
+            over = expiry.unavailabilities(t, before)
+            steps.append(_Step(over, over, key, self._unavailabilities, 200))
+            over = expiry.deliveries(t, before)
+            steps.append(_Step(over, over, (p.c.received_at, p.c.id), self._deliveries, 500))
         if keep.trail:
-            query = select(t.erasures.c.id).where(t.erasures.c.erased_at < self._now - keep.trail)
-            steps.append(_Step(query, (t.erasures.c.id,), self._proofs, 500))
+            over = select(t.erasures.c.id).where(t.erasures.c.erased_at < self._now - keep.trail)
+            steps.append(_Step(over, over, (t.erasures.c.id,), self._proofs, 500))
         return steps
 
-    def _choose(self, query: Select[Any]) -> Keys:
+    def _bodies_step(self, keep: timedelta) -> _Step:
+        """It is the bytes that are walked, by their pushes' ids: what went in earlier years is not passed again.
+
+        Ids sort by time, so the walk ends where pushes begin that are too young.
+        """
+        t, before = self._tables, self._now - keep
+        held_before = self._now - self._keep.held if self._keep.held else None
+        over = expiry.bodies(t, before, held_before)
         with self._store.reading() as connection:
-            return connection.execute(query).all()
+            until = expiry.first_since(connection, t, before + _CLOCKS_APART)
+        walk = select(t.bodies.c.push_id)
+        if until is not None:
+            walk = walk.where(t.bodies.c.push_id < until)
+
+        def due(connection: Connection, keys: Keys) -> Keys:
+            its = among(connection, t.pushes.c.id, [k.push_id for k in keys])
+            return connection.execute(over.where(its).order_by(t.pushes.c.id)).all()
+
+        return _Step(over, walk, (t.bodies.c.push_id,), self._bodies, 500, due)
+
+    def _read(self, query: Select[Any]) -> Keys:
+        with self._store.reading() as connection:
+            return planned_anew(connection).execute(query).all()
 
     def _erase(self, step: _Step, keys: Keys) -> Expired:
         for _ in range(_RACES):
@@ -153,7 +183,7 @@ class Retention:
         for source in sorted({k.source for k in keys}):
             ids = [k.booking_id for k in keys if k.source == source]
             still = expiry.bookings(self._tables, before).where(
-                self._tables.bookings.c.source == source, self._tables.bookings.c.booking_id.in_(ids)
+                self._tables.bookings.c.source == source, among(connection, self._tables.bookings.c.booking_id, ids)
             )
             of = self._tables.bookings
             found = connection.execute(still.with_for_update(of=of, skip_locked=True)).all()
@@ -177,13 +207,16 @@ class Retention:
         return Expired(proofs=connection.execute(e.delete().where(e.c.id.in_([k.id for k in keys]))).rowcount)
 
 
-def _bounded(keys: Keys) -> Keys:
-    """As many as hold 16 MiB together, and one at least, where the keys say a size."""
-    if not hasattr(keys[0], "size_bytes"):
-        return keys
+def _bounded(keys: Keys) -> Iterator[Keys]:
+    """All of them, in parts of which each holds 16 MiB, or one push, where the keys say a size."""
+    part: list[Row[Any]] = []
     total = 0
-    for number, key in enumerate(keys):
-        total += key.size_bytes
-        if total > _MOST_BYTES:
-            return keys[: max(1, number)]
-    return keys
+    for key in keys:
+        size = getattr(key, "size_bytes", 0)
+        if part and total + size > _MOST_BYTES:
+            yield part
+            part, total = [], 0
+        part.append(key)
+        total += size
+    if part:
+        yield part

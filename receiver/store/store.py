@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnavailable
 from receiver.fields import FieldTable
@@ -32,25 +35,49 @@ _DOWN = ("08", "53", "57", "58", "55", "25", "XX")
 
 def failure(error: SQLAlchemyError) -> StoreError:
     """The database's error as one of ours. Its own text is not passed on: it can quote rows."""
+    if isinstance(error, DBAPIError):
+        return _failure(error.orig, type(error).__name__, lost=error.connection_invalidated)
     name = type(error).__name__
-    if not isinstance(error, DBAPIError):
-        return (
-            StoreUnavailable(f"The database gave no connection ({name}).")
-            if isinstance(error, PoolTimeout)
-            else StoreError(f"The database layer failed ({name}).")
-        )
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    sqlite_code = getattr(error.orig, "sqlite_errorcode", None)
+    return (
+        StoreUnavailable(f"The database gave no connection ({name}).")
+        if isinstance(error, PoolTimeout)
+        else StoreError(f"The database layer failed ({name}).")
+    )
+
+
+def _failure(error: BaseException | None, name: str, *, lost: bool) -> StoreError:
+    """A driver's error as one of ours; ``name`` is the DB-API's for its class, ``lost``: the connection with it."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    sqlite_code = getattr(error, "sqlite_errorcode", None)
     if state in _RACES or sqlite_code in _SQLITE_RACES:
         return StoreConflict("Another transaction got there first.")
     # SQLITE_ERROR is a wrong statement (no such column); any other code: the file cannot be worked with now.
     sqlite_down = name == "OperationalError" and sqlite_code not in (None, sqlite3.SQLITE_ERROR)
-    if error.connection_invalidated:
+    if lost:
         return ConnectionLost(f"The database ended the connection ({name} {state}).".replace(" )", ")"))
     unreachable = name == "OperationalError" and not state and sqlite_code is None
     if unreachable or sqlite_down or state.startswith(_DOWN):
         return StoreUnavailable(f"The database is not able to store now ({name} {state}).".replace(" )", ")"))
     return StoreError(f"The database refused ({name} {state}).".replace(" )", ")"))
+
+
+def _dbapi_name(error: BaseException, dialect: Dialect) -> str:
+    """The name that the DB-API gives the error's class, or the nearest of its parents."""
+    names = ("OperationalError", "InternalError", "IntegrityError", "InterfaceError", "ProgrammingError", "DataError")
+    found = (name for name in names if isinstance(error, getattr(dialect.loaded_dbapi, name)))
+    return next(found, type(error).__name__)
+
+
+@contextmanager
+def _begun(connection: Any) -> Iterator[None]:
+    """A transaction that writes, on SQLite."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 class Store:
@@ -59,6 +86,7 @@ class Store:
     def __init__(self, engine: Engine, table: FieldTable) -> None:
         self.engine = engine
         self.tables: Tables = build_tables(table)
+        self._writer, self._patience = Lock(), cast("QueuePool", engine.pool).timeout()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -67,7 +95,7 @@ class Store:
         Raises StoreConflict (begin again), StoreUnavailable (later), StoreError.
         """
         try:
-            with self.engine.connect() as plain:
+            with self._turn(), self.engine.connect() as plain:
                 connection = writing(plain)
                 with connection.begin():
                     yield connection
@@ -82,6 +110,54 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             raise failure(error) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[Any]:
+        """The driver's own connection, for statements that were compiled before: a transaction that writes alone.
+
+        SQLite only. Raises as ``transaction`` does.
+        """
+        # First its turn, then a connection: whoever has its turn must not wait for those who have them all.
+        with self._turn():
+            lent = self.lend()
+            try:
+                with _begun(lent.driver_connection):
+                    yield lent.driver_connection
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                raise self.failed(error, lent) from error
+            finally:
+                lent.close()
+
+    def lend(self) -> PoolProxiedConnection:
+        """A connection of the pool, in no transaction; to be closed. Raises StoreUnavailable, StoreError."""
+        dialect = self.engine.dialect
+        try:
+            return self.engine.raw_connection()
+        except SQLAlchemyError as error:
+            raise failure(error) from error
+        except dialect.loaded_dbapi.Error as error:
+            raise _failure(error, _dbapi_name(error, dialect), lost=False) from error
+
+    def failed(self, error: BaseException, lent: PoolProxiedConnection) -> StoreError:
+        """The driver's error on a connection that was lent as one of ours; a connection that is lost is given up."""
+        dialect, connection = self.engine.dialect, lent.dbapi_connection
+        lost = connection is not None and dialect.is_disconnect(cast("Any", error), connection, None)
+        if lost:
+            lent.invalidate(error)
+        return _failure(error, _dbapi_name(error, dialect), lost=lost)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer of this process at a time where there can be one only: SQLite has others sleep and look again."""
+        if self.engine.dialect.name == "postgresql":
+            yield
+            return
+        if not self._writer.acquire(timeout=self._patience):
+            raise StoreUnavailable("The database is not able to store now (other writers).")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def close(self) -> None:
         """Give every connection back."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Table, and_, or_, select
+from sqlalchemy import Table, select
 from sqlalchemy.engine import RowMapping
 
 from receiver.fields import Kind
@@ -17,7 +17,7 @@ from receiver.messages.subject import Subject, SubjectKind
 from receiver.messages.typed import moment_of
 
 from .erasure import is_searched, redacted_row
-from .lookup import among
+from .lookup import after, among
 from .store import Store
 
 _ROWS = 1000
@@ -85,7 +85,7 @@ class Finder:
             if self._source is not None:
                 query = query.where(table.c.source == self._source)
             if last is not None:
-                query = query.where(_after(key, [last[c] for c in key]))
+                query = query.where(after(key, [last[c] for c in key]))
             with self._store.reading() as connection:
                 rows = connection.execute(query).mappings().all()
             for row in rows:
@@ -153,12 +153,3 @@ class Finder:
         if "booking_id" in table.c and table is not self._tables.notifications:
             return (row[table.c.source], row[table.c.booking_id]) in self.found.bookings
         return False
-
-
-def _after(key: Sequence[Column[Any]], values: Sequence[Any]) -> ColumnElement[bool]:
-    return or_(
-        *(
-            and_(*(c == v for c, v in zip(key[:n], values[:n], strict=True)), key[n] > values[n])
-            for n in range(len(key))
-        )
-    )

@@ -36,6 +36,7 @@ _NAMES = {
 }
 _HELD = text("status = 'held'")
 _WITH_HELD = text("held > 0")
+_REFUSED = text("outcome IN ('refused', 'failed')")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ def _columns(fields: Iterable[Field], without: Iterable[str] = ()) -> list[Colum
     return [_column(f) for f in chosen.values()]
 
 
+def _partial(name: str, column: str, where: str) -> Index:
+    """An index of a source's rows by ``column``, of those rows only for which ``where`` holds."""
+    return Index(name, "source", column, postgresql_where=text(where), sqlite_where=text(where))
+
+
 def _pushes(metadata: MetaData) -> tuple[Table, Table]:
     pushes = Table(
         "pushes",
@@ -97,6 +103,7 @@ def _pushes(metadata: MetaData) -> tuple[Table, Table]:
         Column("body_state", Text),
         Index(None, "received_at"),
         Index(None, "source", "kind", "received_at"),
+        Index("ix_pushes_refused", "source", "received_at", postgresql_where=_REFUSED, sqlite_where=_REFUSED),
         Index("ix_pushes_sha256_held", "source", "sha256", postgresql_where=_WITH_HELD, sqlite_where=_WITH_HELD),
     )
     bodies = Table(
@@ -137,9 +144,9 @@ def _notifications(metadata: MetaData) -> tuple[Table, Table]:
         Column("problems", JSON, nullable=False),
         Column("erased_at", UtcDateTime()),
         UniqueConstraint("source", "event_key"),
-        Index(None, "source", "content_key"),
-        Index(None, "source", "booking_id"),
-        Index(None, "source", "resource_id"),
+        _partial("ix_notifications_content_apart", "content_key", "content_key <> event_key"),
+        _partial("ix_notifications_booking", "booking_id", "booking_id IS NOT NULL"),
+        _partial("ix_notifications_resource", "resource_id", "resource_id IS NOT NULL"),
         Index(None, "push_id", "position"),
         Index("ix_notifications_held", "source", postgresql_where=_HELD, sqlite_where=_HELD),
     )

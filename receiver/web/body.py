@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from typing import Any, BinaryIO, cast
 
 from werkzeug.wrappers import Request
@@ -42,6 +43,8 @@ def read_body(request: Request, most: int, silence: float = _SILENCE) -> bytes:
 
 def _refuse_codings(request: Request) -> set[str]:
     """The transfer codings, when there are none that would have to be undone."""
+    if not request.environ.keys() & {"HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING"}:
+        return set()
     content, transfer = (_codings(request, name) for name in ("Content-Encoding", "Transfer-Encoding"))
     for name, found in (("Content-Encoding", content), ("Transfer-Encoding", transfer - {"chunked"})):
         if found:
@@ -79,13 +82,13 @@ def _too_large(most: int) -> TooLarge:
 
 def _read(stream: BinaryIO, most: int) -> bytes:
     """Up to one byte more than ``most``, to tell a full body from one that goes on."""
-    slices: list[bytes] = []
+    found = BytesIO()  # a list of slices would be twice the body by the time they are joined
     left = most + 1
     try:
-        while left > 0 and (found := stream.read(min(_SLICE, left))):
-            slices.append(found)
-            left -= len(found)
+        while left > 0 and (part := stream.read(min(_SLICE, left))):
+            found.write(part)
+            left -= len(part)
     except Exception:  # noqa: BLE001 - the server's reader has its own errors, not ours to import
         # Whatever the server's reader trips over (a bad chunk, a lost connection), the body is not whole.
         raise CutShort("The body ended early, did not arrive in time, or has a malformed chunk.") from None
-    return b"".join(slices)
+    return found.getvalue()

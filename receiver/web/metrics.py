@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from receiver.errors import SpoolError, StoreError
 from receiver.fields import Kind
-from receiver.intake import Receipt
+from receiver.intake.receipt import Receipt
 from receiver.spool import Spool
 from receiver.store import notifications, pushes
 from receiver.store.store import Store

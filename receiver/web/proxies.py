@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from werkzeug.wrappers import Request
@@ -17,6 +18,7 @@ _HOP = re.compile(r"\[(?P<six>[^\]]+)\](:[0-9]{1,5})?|(?P<four>[0-9.]+)(:[0-9]{1
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
+@lru_cache(maxsize=256)
 def read_address(text: str | None) -> Address | None:
     """The address, without an IPv6 zone, IPv4 where it is IPv4 mapped into IPv6; None for what is no address."""
     try:

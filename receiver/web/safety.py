@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Response
+from typing import TypeVar
+
 from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response
 
 from receiver.errors import FromBrowser
+
+R = TypeVar("R", bound=Response)
 
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -31,8 +35,10 @@ def refuse_browsers(headers: Headers) -> None:
         raise FromBrowser("Pushes are not taken from web pages.")
 
 
-def make_safe(response: Response) -> Response:
+def make_safe(response: R) -> R:
     """Add the headers that the response does not set itself: a page may need a wider policy of its own."""
+    has = {name.lower() for name, _ in response.headers}
     for name, value in SAFE_HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in has:
+            response.headers.add(name, value)
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from lxml import etree
 
@@ -18,6 +18,8 @@ _SNIPPET = 60
 _LONGEST_NAME = 1_000
 _MOST_ATTRIBUTES = 1_000
 _SPARE_NAMESPACES = 10_000
+# Names that were found to be right are not looked at again, as far as there are few of them.
+_MOST_REMEMBERED = 500
 # A start tag with too many attributes, whatever they are called: a parser only says so once it holds them all.
 _ATTRIBUTE = r"""\s++[^\s<>=/"']++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
 _TAG = rf"""<[^\s<>=/!?"']++(?:{_ATTRIBUTE}){{{_MOST_ATTRIBUTES + 1}}}"""
@@ -33,20 +35,25 @@ class Limits:
     records: int = 200_000
 
 
+# Of every parser. Not collect_ids=False: with it libxml2 opens the files that a DOCTYPE names, whatever else is said.
+SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "load_dtd": False,
+    "dtd_validation": False,
+    "attribute_defaults": False,
+    "no_network": True,
+    "huge_tree": False,
+    "recover": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+
+
 def _pull_parser(encoding: str) -> etree.XMLPullParser:
     return etree.XMLPullParser(
         events=("start", "end", "start-ns"),
         encoding=encoding,
-        resolve_entities=False,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        no_network=True,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-        # Not collect_ids=False: with it libxml2 opens the files that a DOCTYPE names, whatever else is said here.
+        **SAFE,
     )
 
 
@@ -108,13 +115,22 @@ def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, i
     push is said by one, and they are what memory fills with.
     """
     _sanity(body)
-    depth = count = 0
-    for event, element in _raw_events(body):
+    depth = count = namespaces = 0
+    right: set[str] = set()
+    for event, found in _raw_events(body):
+        element = cast("etree._Element", found)
         if event == "end":
-            yield "end", element, depth
+            yield event, element, depth
             depth -= 1
             continue
-        _check_name(element)
+        if event == "start-ns":
+            namespaces += 1
+            _check_namespace(cast("tuple[str, str]", found), _SPARE_NAMESPACES + count - namespaces)
+            continue
+        if element.tag not in right:
+            _check_name(element)
+            if len(right) < _MOST_REMEMBERED:
+                right.add(str(element.tag))
         depth, count = depth + 1, count + 1
         if depth > limits.depth:
             text = f"Elements are nested more than {limits.depth} deep."
@@ -122,19 +138,19 @@ def events(body: bytes, limits: Limits) -> Iterator[tuple[str, etree._Element, i
         if count > limits.elements:
             raise Unreadable(f"More than {limits.elements} elements.", reason="too_many_elements")
         doctype = depth == 1 and element.getroottree().docinfo.doctype
-        yield "start", element, depth
-        element.attrib.clear()
+        yield event, element, depth
+        if element.keys():
+            element.attrib.clear()
         if doctype:  # said once the root has been seen: an envelope is answered in one
             raise Unreadable("A DOCTYPE is not taken: a push has none.", reason="doctype", line=1)
 
 
-def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:
+def _raw_events(body: bytes) -> Iterator[tuple[str, object]]:
     """Events slice by slice; those before a syntax error come before it is raised."""
     encoding = encoding_of(body)
     _check_attributes(body, encoding)
     parser = _pull_parser(encoding)
     view = memoryview(body)
-    spare = _SPARE_NAMESPACES
     for start in range(0, len(body) + 1, _SLICE):
         failure = None
         try:
@@ -143,13 +159,7 @@ def _raw_events(body: bytes) -> Iterator[tuple[str, etree._Element]]:
                 parser.close()
         except etree.XMLSyntaxError as error:
             failure = error
-        for event, found in parser.read_events():
-            if event == "start-ns":
-                spare -= 1
-                _check_namespace(cast("tuple[str, str]", found), spare)
-                continue
-            spare += event == "start"
-            yield event, found
+        yield from parser.read_events()
         if failure is not None:
             raise _not_well_formed(failure)
 

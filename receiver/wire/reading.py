@@ -16,9 +16,11 @@ from .envelope import Envelope, Soap, check_header, soap_by_look, soap_of
 from .names import RootNames
 from .parser import Limits, events, local_name, namespace
 from .record import Record
+from .whole import read_whole
 
 _SNIPPET = 60
 _MOST_IN_HEADER = 10_000
+_MOST_REMEMBERED = 500
 # What stands around records counts for each of them: it may add this many times what was sent.
 _MOST_REPEATED = 10
 _FREE_ELEMENTS, _FREE_TEXT = 10_000, 1024 * 1024
@@ -28,11 +30,12 @@ _FREE_ELEMENTS, _FREE_TEXT = 10_000, 1024 * 1024
 class _Frame:
     """An open element that is a record, or turns out to hold records: ``container`` by its name or by what it holds.
 
-    ``kind`` is None for an outermost element of an unknown name, which may only wrap records. ``held`` is the number
-    of elements inside that are kept in memory.
+    ``depth`` is its own, the root's being 1. ``kind`` is None for an outermost element of an unknown name, which may
+    only wrap records. ``held`` is the number of elements inside that are kept in memory.
     """
 
     element: etree._Element
+    depth: int
     kind: Kind | None
     container: bool
     opened: bool = False
@@ -49,12 +52,21 @@ class Reading:
         self.envelope = Envelope()
         self._body, self._names, self._limits = body, names, limits
         self._frames: list[_Frame] = []
+        self._met: dict[str, tuple[Kind | None, Kind | None]] = {}
         self._position = 0
         self._in_header = 0
         self._elements = self._repeated_elements = self._repeated_text = 0
 
     def records(self) -> Iterator[Record]:
         """The push's records in document order. Raises Unreadable, also after some records were yielded."""
+        usual = read_whole(self._body, self._names, self._limits)
+        if usual is not None:
+            self.envelope, record = usual
+            yield record
+        else:
+            yield from self._one_by_one()
+
+    def _one_by_one(self) -> Iterator[Record]:
         payload_depth, bodies = 1, 0
         for event, element, depth in self._events():
             if event == "start":
@@ -70,9 +82,9 @@ class Reading:
                 elif payload_depth == 3 and depth >= 3 and bodies == 0:
                     self._header_block(element, depth)
                 elif depth == payload_depth:
-                    self._start_payload(element)
+                    self._start_payload(element, depth)
                 elif depth > payload_depth and bodies == (payload_depth == 3):
-                    self._start_inside(element)
+                    self._start_inside(element, depth)
             elif self._frames and self._frames[-1].element is element:
                 yield from self._end_frame()
             elif payload_depth == depth == 3 and bodies == 0:
@@ -114,14 +126,14 @@ class Reading:
             text = f"The SOAP Header holds more than {most} elements."
             raise Unreadable(text, reason="too_many_elements")
 
-    def _start_payload(self, element: etree._Element) -> None:
+    def _start_payload(self, element: etree._Element, depth: int) -> None:
         name = local_name(element)
         if self.envelope.operation is None:
             self.envelope = replace(self.envelope, operation=name, operation_namespace=namespace(element))
         # Wrappers vary by site and version (facts, section 3): one of an unknown name may hold known records.
-        self._open(element, self._names.roots.get(name.lower()))
+        self._open(element, depth, self._names.roots.get(name.lower()))
 
-    def _start_inside(self, element: etree._Element) -> None:
+    def _start_inside(self, element: etree._Element, depth: int) -> None:
         if not self._frames:
             return
         frame = self._frames[-1]
@@ -131,23 +143,30 @@ class Reading:
                 f"One record holds more than {self._limits.record_elements} elements.",
                 reason="too_many_elements",
             )
-        if element.getparent() is not frame.element:
+        if depth != frame.depth + 1:
             return
-        name = local_name(element).lower()
-        kind = self._names.roots.get(name)
+        kind, inner = self._met.get(str(element.tag)) or self._meaning(element)
         if kind is not None and (kind == frame.kind or frame.kind is None or frame.container):
-            self._open(element, kind)
+            self._open(element, depth, kind)
         elif frame.kind is None:
             raise _unknown_root(frame.element)
-        elif self._names.inner.get(name) == frame.kind and (frame.container or self._is_alias(frame.element)):
-            self._open(element, frame.kind)
+        elif inner == frame.kind and (frame.container or self._is_alias(frame.element)):
+            self._open(element, depth, frame.kind)
+
+    def _meaning(self, element: etree._Element) -> tuple[Kind | None, Kind | None]:
+        """The kinds of the records that it is named as, and that it is named as an item of."""
+        name = local_name(element).lower()
+        found = self._names.roots.get(name), self._names.inner.get(name)
+        if len(self._met) < _MOST_REMEMBERED:  # anyone can invent names
+            self._met[str(element.tag)] = found
+        return found
 
     def _is_alias(self, element: etree._Element) -> bool:
         """A source's own name for a root may name a record or what holds records."""
         return local_name(element).lower() in self._names.aliases
 
-    def _open(self, element: etree._Element, kind: Kind | None) -> None:
-        self._frames.append(_Frame(element, kind, local_name(element).lower() in self._names.containers))
+    def _open(self, element: etree._Element, depth: int, kind: Kind | None) -> None:
+        self._frames.append(_Frame(element, depth, kind, local_name(element).lower() in self._names.containers))
 
     def _end_frame(self) -> Iterator[Record]:
         frame = self._frames.pop()

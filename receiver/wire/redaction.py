@@ -89,6 +89,10 @@ class _Numbered(Reading):
         self._numbers: dict[etree._Element, int] = {}
         self._most = _KNOWN
 
+    def records(self) -> Iterator[Record]:
+        """As a Reading's, always event by event: every element is to be counted."""
+        return self._one_by_one()
+
     def number(self, element: etree._Element) -> int:
         """The element's number, from 1."""
         return self._numbers[element]

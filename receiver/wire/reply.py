@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from lxml import etree
 from lxml.builder import ElementMaker
@@ -86,11 +87,21 @@ def _fault(verdict: Verdict, soap: Soap, message: str, result: etree._Element) -
     return e.Fault(e.Code(e.Value(f"soap:{code12}")), e.Reason(text), e.Detail(result))
 
 
+# Most replies say nothing but yes, to the few kinds of envelope that a site sends.
+@lru_cache(maxsize=64)
+def _yes(envelope: Envelope) -> Reply:
+    return _rendered(envelope, Verdict.SUCCESS, None)
+
+
 def render(envelope: Envelope, verdict: Verdict, message: str | None) -> Reply:
     """The reply to a push that came in ``envelope``: in SOAP when it came in SOAP, of the same version.
 
     ``message`` is what there is to say; it is made one line. Errors always say something.
     """
+    return _rendered(envelope, verdict, message) if message or verdict is not Verdict.SUCCESS else _yes(envelope)
+
+
+def _rendered(envelope: Envelope, verdict: Verdict, message: str | None) -> Reply:
     success = verdict is Verdict.SUCCESS
     result = _return("success" if success else "error", message if success else message or "The push failed.")
     soap = envelope.soap

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from receiver.intake import Source
+from receiver.intake.source import Source
 from receiver.messages import Rules
 from receiver.store.pushes import Outcome
 from tests.support.corridor import Corridor, corridor

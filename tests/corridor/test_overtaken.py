@@ -8,7 +8,9 @@ import uuid_utils
 
 from receiver.app import utc_now
 from receiver.fields import field_table
-from receiver.intake import Delivery, Fallback, Intake
+from receiver.intake.draft import Delivery
+from receiver.intake.intake import Intake
+from receiver.intake.spooling import Fallback
 from receiver.spool import SpoolReply
 from receiver.store import bookings
 from receiver.wire import Limits

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from receiver.fields import Field, FieldType, Group, Kind, KindTable
-from receiver.intake import Source
+from receiver.intake.source import Source
 from receiver.messages import Rules
 from receiver.store.pushes import Outcome
 from tests.support.corridor import Corridor, corridor

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import StartReceiver
-from tests.support.pushes import element, unavailability
+from tests.support.pushes import cancellation, confirmation, element, unavailability
 from tests.support.receiver import Receiver
 
 
@@ -151,3 +151,16 @@ def test_new_and_removed_in_one_push_that_comes_three_times(receiver: Receiver) 
     changes = [r["change"] for r in receiver.rows('SELECT change FROM v1_changes ORDER BY "cursor"')]
     assert changes == ["created", "removed"]
     assert receiver.one("SELECT count(*) AS n FROM v1_notifications")["n"] == 2
+
+
+def test_an_unknown_element_that_names_a_booking_does_not_make_it_one_of_the_bookings_events(
+    receiver: Receiver,
+) -> None:
+    assert receiver.push(confirmation(changedDate="2021-05-27T14:21:01")).status == 200
+    odd = unavailability().replace("</unavailability>", "<bookingId>731904</bookingId></unavailability>")
+    assert receiver.push(odd).status == 200
+    late = receiver.push(cancellation(changedDate="2021-05-26T09:00:00"))
+    assert (late.status, late.said("status")) == (200, "success")
+    found = receiver.one("SELECT booking_id, resource_id FROM v1_notifications WHERE kind = 'unavailability'")
+    assert found == {"booking_id": None, "resource_id": "W123"}
+    assert receiver.one("SELECT status FROM v1_bookings") == {"status": "confirmed"}

@@ -11,13 +11,17 @@ from flask import Flask
 from sqlalchemy import text
 
 from receiver.fields import field_table
-from receiver.intake import Delivery, Intake, Receipt, Source
+from receiver.intake.draft import Delivery
+from receiver.intake.intake import Intake
+from receiver.intake.receipt import Receipt
+from receiver.intake.source import Source
 from receiver.messages import Judge, Rules, Schemas
 from receiver.store import engine as engines
+from receiver.web.door import Door, PushDoor, ShortWay
 from receiver.web.guard import Guard
 from receiver.web.metrics import Metrics
 from receiver.web.proxies import Proxies
-from receiver.web.push import Door, push_blueprint
+from receiver.web.push import push_blueprint
 from receiver.web.turned_away import TurnedAway
 from receiver.wire import RootNames
 from tests.conftest import NewDatabase, StartReceiver
@@ -152,7 +156,8 @@ class Stumbling(Intake):
         raise RuntimeError(delivery.body.decode())
 
 
-def test_a_failure_of_the_door_itself() -> None:
+@pytest.mark.parametrize("short", [True, False])
+def test_a_failure_of_the_door_itself(short: bool) -> None:
     """Nothing that goes wrong on our side looks like the sender's fault, or says what was sent."""
     rules = Rules(source="drs", zone=ZoneInfo("Europe/London"))
     source = Source("drs", RootNames.of(field_table()), rules, Judge(field_table(), Schemas(field_table()), rules))
@@ -160,9 +165,10 @@ def test_a_failure_of_the_door_itself() -> None:
     doors = {"drs": Door(source, Guard())}
     metrics = Metrics()
     turned_away = TurnedAway(metrics, monotonic)
-    app.register_blueprint(
-        push_blueprint(doors, Stumbling(), field_table(), metrics, turned_away, Proxies(()), 1000, None)
-    )
+    door = PushDoor(doors, Stumbling(), metrics, turned_away, Proxies(()), 1000)
+    app.register_blueprint(push_blueprint(door, field_table(), Proxies(()), None))
+    if short:
+        app.wsgi_app = ShortWay(door, app.wsgi_app)  # type: ignore[method-assign]
     reply = app.test_client().post("/push/drs", data=b"<comments>dentist</comments>")
     assert (reply.status_code, int(reply.headers["Retry-After"]) > 0) == (503, True)
     said = read_return(Answer(reply.status_code, {k.lower(): v for k, v in reply.headers}, reply.data))

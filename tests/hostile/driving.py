@@ -141,6 +141,7 @@ def driver(url: str) -> Iterator[Driver]:
         of_each = [f"<{kind.root}/>" for kind in field_table().kinds.values()]
         for body in (confirmation(), "<x", "<!DOCTYPE a><a/>", *of_each):
             made.drive(body.encode())
+        made.findings.clear()  # the library that explains is loaded for the first invalid record, and reads its files
         made.documents, made.slow, made.slowest, made.outcomes = 0, 0, 0.0, {}
         yield made
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from receiver.errors import BytesGone
-from receiver.intake import Receipt
+from receiver.intake.receipt import Receipt
 from receiver.jobs.housekeeping import Housekeeping
 from receiver.store import proofs
 from receiver.store.proofs import Proof

@@ -7,6 +7,7 @@ import re
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
 from receiver.errors import BehindMigrations
@@ -118,6 +119,7 @@ def test_views_have_the_documented_columns(database_url: str) -> None:
 def test_migrations_are_numbered_without_gaps_and_can_go_back() -> None:
     files = sorted((migrations.migrations_folder() / "versions").glob("[0-9]*.py"))
     assert [f.name[:4] for f in files] == [f"{n:04d}" for n in range(1, len(files) + 1)]
+    assert migrations.newest() == ScriptDirectory(str(migrations.migrations_folder())).get_current_head()
     for file in files:
         content = file.read_text(encoding="utf-8")
         assert re.search(r"^def downgrade\(\) -> None:\n    (?!pass)", content, re.MULTILINE), file.name

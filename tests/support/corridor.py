@@ -11,7 +11,11 @@ import uuid_utils
 
 from receiver.app import utc_now
 from receiver.fields import field_table
-from receiver.intake import Delivery, Fallback, Intake, Receipt, Source
+from receiver.intake.draft import Delivery
+from receiver.intake.intake import Intake
+from receiver.intake.receipt import Receipt
+from receiver.intake.source import Source
+from receiver.intake.spooling import Fallback
 from receiver.messages import Judge, Rules, Schemas
 from receiver.spool import Spool, SpoolReply
 from receiver.store import engine as engines
