@@ -31,7 +31,8 @@ class Delivery:
 class Draft:
     """``received_at`` UTC. ``answered`` is the HTTP status that the sender has heard, when that was long ago.
 
-    ``receipt`` is what was about to be committed: it holds if the commit turns out to have happened.
+    ``receipt`` is what was about to be committed: it holds if the commit turns out to have happened. ``wrapped``: how
+    it came wrapped, where that is known without reading.
     """
 
     push_id: str
@@ -40,11 +41,12 @@ class Draft:
     answered: int | None = None
     reading: Reading | None = None
     receipt: Receipt | None = None
+    wrapped: Envelope | None = None
 
     @property
     def envelope(self) -> Envelope:
         """The envelope as far as it has been read."""
-        return self.reading.envelope if self.reading is not None else Envelope()
+        return self.reading.envelope if self.reading is not None else self.wrapped or Envelope()
 
     @cached_property
     def sha256(self) -> str:

@@ -13,11 +13,12 @@ from receiver.fields import FieldTable, Kind
 from receiver.messages import Booking, BookingFold, Notification
 from receiver.messages.booking import booking_change, booking_event, plain_event
 from receiver.store.changes import Changed
-from receiver.store.express import Candidate, Express
+from receiver.store.express import Candidate, Express, Repeat
 from receiver.store.notifications import Entry, NotificationStatus
 
 from .draft import Draft
 from .receipt import Receipt, Tally, receipt_of
+from .recent import Heard, Recent
 
 # A completion has tables of its own beside the booking, and unavailabilities come by the hundred.
 _KINDS = frozenset({Kind.CONFIRMATION, Kind.CANCELLATION})
@@ -30,7 +31,27 @@ class HappyPath:
         self, express: Express, table: FieldTable, now: Callable[[], datetime], new_id: Callable[[], object]
     ) -> None:
         self._express, self._table, self._fold = express, table, BookingFold(table)
-        self._now, self._new_id = now, new_id
+        self._now, self._new_id, self._recent = now, new_id, Recent()
+
+    def again(self, draft: Draft) -> Receipt | None:
+        """Store a push of the same bytes as one that came lately, unread; None unless it says nothing new.
+
+        Raises what ``take`` raises.
+        """
+        source, body = draft.delivery.source.name, draft.delivery.body
+        heard = self._recent.find(source, draft.sha256)
+        if heard is None or draft.answered is not None:
+            return None
+        draft.wrapped = heard.envelope
+        draft.receipt = receipt = _receipt(draft, Tally(heard.kind, repeats=1))
+        repeat = Repeat(
+            draft.push(receipt), body, heard.position, heard.content_key, heard.booking_id, dated=heard.dated
+        )
+        first_heard = self._express.repeat(repeat)
+        if first_heard is None:
+            draft.receipt = None
+            return None
+        return _receipt(draft, Tally(heard.kind, repeats=1, first_heard=first_heard))
 
     def take(self, draft: Draft, found: Sequence[Notification]) -> Receipt | None:
         """Store a push that holds the notifications ``found``; None when it takes more than this.
@@ -45,10 +66,12 @@ class HappyPath:
         receipt = _receipt(draft, Tally(notification.kind, applied=1))
         # Should the answer to the commit be lost: whichever it was, the sender may be told yes.
         draft.receipt = receipt
-        taken = self._express.take(self._candidate(draft, notification, receipt))
+        candidate = self._candidate(draft, notification, receipt)
+        taken = self._express.take(candidate)
         if taken is None:
             draft.receipt = None
             return None
+        self._recent.remember(draft.delivery.source.name, draft.sha256, _heard(draft, notification, candidate))
         if taken.first_heard is None:
             return receipt
         return _receipt(draft, Tally(notification.kind, repeats=1, first_heard=taken.first_heard))
@@ -73,6 +96,17 @@ class HappyPath:
             change=Changed(source.name, "booking", booking_id, change, place, event.order.event_at, self._now()),
             dated=event.dated,
         )
+
+
+def _heard(draft: Draft, notification: Notification, candidate: Candidate) -> Heard:
+    return Heard(
+        draft.envelope,
+        notification.kind,
+        notification.position,
+        candidate.booking.booking_id,
+        notification.content_key,
+        candidate.dated,
+    )
 
 
 def _receipt(draft: Draft, tally: Tally) -> Receipt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -10,11 +10,13 @@ import structlog
 
 from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnavailable, Unreadable
 from receiver.fields import FieldTable
+from receiver.messages import Notification
 from receiver.spool import SpooledPush
 from receiver.store import notifications, pushes
 from receiver.store.express import express
 from receiver.store.pushes import Outcome
 from receiver.store.store import Store
+from receiver.strands import elsewhere
 from receiver.wire import Limits, Reading, Verdict, render
 
 from .draft import Delivery, Draft, digest
@@ -64,13 +66,13 @@ class Intake:
         draft = Draft(str(self._new_id()), self._now(), delivery)
         try:
             if self._fallback.comes_first(delivery.source.name):
-                return self._fallback.keep(draft, "spool")
+                return elsewhere(lambda: self._fallback.keep(draft, "spool"))
             return self._take(draft)
         except Exception as error:  # noqa: BLE001 - the sender must hear a no, whatever happened
             reason, detail = ("internal", "") if not isinstance(error, StoreError) else (error.reason, str(error))
             name = type(error).__name__
             _log.error("push_not_stored", push_id=draft.push_id, reason=reason, detail=detail, error=name)
-            return self._fallback.keep(draft, reason)
+            return elsewhere(lambda: self._fallback.keep(draft, reason))
 
     def take_spooled(self, push: SpooledPush, source: Source) -> None:
         """Take in a push that has waited in the spool, as if it were its arrival; again is harmless.
@@ -112,7 +114,7 @@ class Intake:
                 if lost:
                     raise
                 lost = True
-            if lost and draft.receipt is not None and self._is_stored(draft):
+            if lost and draft.receipt is not None and elsewhere(lambda: self._is_stored(draft)):
                 return draft.receipt
         raise StoreConflict("Other transactions got there first every time.")
 
@@ -122,12 +124,21 @@ class Intake:
 
     def _store_whole(self, draft: Draft) -> Receipt:
         """One transaction: the bytes, the records and their effects. Raises when anything of it fails."""
-        source, tables = draft.delivery.source, self._store.tables
+        if self._quick and (known := self._happy.again(draft)) is not None:
+            return known
+        source = draft.delivery.source
         draft.reading = Reading(draft.delivery.body, source.names, self._limits)
         found = batches(judged(source, draft.reading.records()))
         first = next(found, ())
         if self._quick and (taken := self._happy.take(draft, first)) is not None:
             return taken
+        return elsewhere(lambda: self._settle(draft, first, found))
+
+    def _settle(
+        self, draft: Draft, first: tuple[Notification, ...], found: Iterator[tuple[Notification, ...]]
+    ) -> Receipt:
+        """The usual way: what is stored is read and locked first, and written then."""
+        source, tables = draft.delivery.source, self._store.tables
         with self._store.transaction() as connection:
             arrival = draft.arrival(self._now)
             before = notifications.held_of_same_bytes(connection, tables, source.name, draft.sha256)
@@ -150,7 +161,7 @@ class Intake:
             return receipt
 
         draft.receipt = None
-        return self._in_turn(draft, attempt)
+        return elsewhere(lambda: self._in_turn(draft, attempt))
 
     def retry(self, push_id: str, sources: dict[str, Source], *, dry_run: bool = False) -> Tally | None:
         """Walk a stored push through the corridor again, as settings are now; what was settled stays as it is.

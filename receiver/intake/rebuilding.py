@@ -111,10 +111,11 @@ class Rebuilding:
             self._bookings[source] = BookingsRestated(tables, self._table, self._sources[source].rules, self._now)
         found = self._bookings[source].restate(part)
         if write and found.differing:
-            part.lock(found.differing)
+            if found.stored:
+                part.lock(found.stored)
             for table in (tables.bookings, tables.codes, tables.completions, tables.resources, tables.business_data):
                 rows = found.rows.get(table.name, {})
-                part.replace(table, rows, [row for its in rows.values() for row in its])
+                part.replace(table, found.wrong.get(table.name, ()), [row for its in rows.values() for row in its])
             part.tell(found.changes)
         written = len(found.differing)
         return Rebuilt(found.notifications, found.states, written, 0, found.not_whole, len(found.changes))

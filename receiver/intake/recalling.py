@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from json import JSONDecoder
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from receiver.fields import Field, FieldTable, FieldType, Group, Kind, KindTable
@@ -13,6 +13,7 @@ from receiver.messages import Booking, BookingEvent, BookingFold, Rules
 from receiver.messages.booking import Order, booking_columns, booking_event
 from receiver.messages.moments import read_moment
 from receiver.messages.typed import Columns, column_value
+from receiver.store.rebuild import decoded
 
 _CODES = "theBookingCodes"
 _ORDER = "theOrder"
@@ -20,10 +21,11 @@ _ORDER = "theOrder"
 _OUTCOME = frozenset({"task_life_cycle_status", "completion_status"})
 # As ``booking_event`` ranks them.
 _CONFIRMED, _UNDATED = 0, 3
+_MOST_SHAPES = 500
+_TEXTS = frozenset({str, type(None)})
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(NamedTuple):
     """A notification as it was stored. Times are UTC; ``values`` is JSON."""
 
     id: str
@@ -38,11 +40,18 @@ class Recalled:
     @property
     def values(self) -> Mapping[str, object]:
         """What it says, by canonical name."""
-        found: dict[str, object] = _DECODE(self.text)
-        return found
+        return decoded(self.text)
 
 
-_DECODE = JSONDecoder().decode
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What is read of values that have certain names: which of them become which ``columns``, those of them that are
+    ``texts``, and how the others are read."""
+
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    texts: tuple[str, ...]
+    readers: tuple[tuple[str, Callable[[object], object]], ...]
 
 
 class _Part:
@@ -50,24 +59,37 @@ class _Part:
 
     def __init__(self, fields: tuple[Field, ...], zone: ZoneInfo) -> None:
         self._readers = {f.name: (f.column, _reader(f, zone)) for f in fields}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def read(self, values: Mapping[str, object]) -> Columns:
-        found: Columns = {}
-        readers = self._readers
-        for name, value in values.items():
-            reader = readers.get(name)
-            if reader is None:
-                continue
-            column, read = reader
-            if read is None or value is None:
-                found[column] = value if value is None or value.__class__ is str else str(value)
-            else:
+        names = tuple(values)
+        shape = self._shapes.get(names) or self._shape(names)
+        found: Columns = dict(zip(shape.columns, map(values.__getitem__, shape.names), strict=True))
+        if not _TEXTS.issuperset(map(type, found.values())):
+            found.update({c: str(found[c]) for c in shape.texts if found[c] is not None})
+        for column, read in shape.readers:
+            value = found[column]
+            if value is not None:
                 found[column] = read(value)
+        return found
+
+    def _shape(self, names: tuple[str, ...]) -> _Shape:
+        """Remembered, as a source mostly sends the same."""
+        known = tuple(name for name in names if name in self._readers)
+        readers = [self._readers[name] for name in known]
+        texts = tuple(column for column, read in readers if read is None)
+        others = tuple((column, read) for column, read in readers if read is not None)
+        found = _Shape(known, tuple(column for column, _ in readers), texts, others)
+        if len(self._shapes) < _MOST_SHAPES:  # anyone can invent names
+            self._shapes[names] = found
         return found
 
     def read_said(self, values: Mapping[str, object]) -> Columns:
         """Without what is empty."""
-        return {column: value for column, value in self.read(values).items() if value is not None}
+        found = self.read(values)
+        if None in found.values():
+            return {column: value for column, value in found.items() if value is not None}
+        return found
 
 
 def _reader(found: Field, zone: ZoneInfo) -> Callable[[object], object] | None:
@@ -76,6 +98,8 @@ def _reader(found: Field, zone: ZoneInfo) -> Callable[[object], object] | None:
         return lambda value: read_moment(str(value), zone).utc
     if found.type in (FieldType.TEXT, FieldType.BOOKING_ID):
         return None
+    if found.type is FieldType.INTEGER:
+        return lambda value: int(value) if isinstance(value, str) else int(str(value))
     return lambda value: column_value(found, value, zone)
 
 

@@ -35,12 +35,15 @@ Row = Sequence[Any]
 @dataclass
 class Restated:
     """What came of one stretch: how many notifications were folded into how many ``states``; those that could not be,
-    as their history is not ``whole``; and those that differ, with what is to be written of them, by table."""
+    as their history is not ``whole``; and those that differ, with those of them that are ``stored``, and by table those
+    that have rows there, and what is to be written in their place."""
 
     notifications: int = 0
     states: int = 0
     not_whole: int = 0
     differing: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
     rows: dict[str, dict[str, Rows]] = field(default_factory=dict)
     changes: list[Changed] = field(default_factory=list)
 
@@ -121,7 +124,7 @@ class BookingsRestated:
         if applied is None or self._row(state, applied) != tuple(row):
             return True
         expected = self._rows_below(state, heard)
-        return any(list(below[name].get(state.booking_id, ())) != rows for name, rows in expected.items())
+        return any(below[name].get(state.booking_id, []) != rows for name, rows in expected.items())
 
     def _still_applied(self, heard: list[Recalled], row: Row) -> Recalled | None:
         """The notification that the stored state says was applied last, where that can be."""
@@ -133,22 +136,25 @@ class BookingsRestated:
     ) -> None:
         """Have the state written, unless the feed knows of something that is no longer in its history."""
         ids, state = {r.id for r in one.heard}, one.state
-        if any(t.notification_id not in ids for t in told):
+        if not ids.issuperset([t.notification_id for t in told]):
             found.not_whole += 1
             return
         applied = self._still_applied(one.heard, one.row) if one.row is not None else None
         applied = applied or last_applied(one.heard, told)
         row = self._row(state, applied)
-        rows = {
-            n: r for n, r in self._rows_below(state, one.heard).items() if list(below[n].get(state.booking_id, ())) != r
-        }
+        expected = self._rows_below(state, one.heard)
+        rows = {name: its for name, its in expected.items() if below[name].get(state.booking_id, []) != its}
         if one.row is None or row != tuple(one.row):
             rows[self._tables.bookings.name] = [row]
         if not rows:
             return
         found.differing.add(state.booking_id)
+        if one.row is not None:
+            found.stored.add(state.booking_id)
         for name, its in rows.items():
             found.rows.setdefault(name, {})[state.booking_id] = its
+            if state.booking_id in below[name] if name in below else one.row is not None:
+                found.wrong.setdefault(name, []).append(state.booking_id)
         before = None if one.row is None else self._before(one.row, below[self._tables.codes.name])
         # One that is missing from the tables is news only if the feed has never told of it.
         change = booking_change(before, state) if before is not None or not told else None
@@ -183,7 +189,9 @@ class BookingsRestated:
         source, booking_id, names = state.source, state.booking_id, self._of_code
         codes = [(source, booking_id, n, *map(c.get, names)) for n, c in enumerate(state.codes, start=1)]
         found: dict[str, list[tuple[Any, ...]]] = {self._tables.codes.name: codes}
-        own = self._completion(state, heard) if state.completed_by is not None else {}
+        if state.completed_by is None:
+            return {**found, **{name: [] for name in self._of_completion}}
+        own = self._completion(state, heard)
         for name, columns in self._of_completion.items():
             found[name] = [
                 tuple(map({**entry, "source": source, "booking_id": booking_id, "position": n}.get, columns))
@@ -221,8 +229,9 @@ def recalled(part: Slice) -> dict[str, list[Recalled]]:
     """What was heard in the stretch, by key."""
     found: dict[str, list[Recalled]] = {}
     kinds = {kind.value: kind for kind in Kind}
+    make = Recalled._make
     for key, of, kind, *rest in part.heard():
-        found.setdefault(key, []).append(Recalled(of, kinds[kind], *rest))
+        found.setdefault(key, []).append(make((of, kinds[kind], *rest)))
     return found
 
 
@@ -232,8 +241,10 @@ def last_applied(heard: Iterable[Recalled], told: Iterable[Told]) -> Recalled | 
     An id tells when it was made, to the millisecond: for one that was held at first, that is too early, and the feed
     knows better.
     """
-    recorded = {t.notification_id: int(t.recorded_at.timestamp() * 1000) for t in told}
     applied = [r for r in heard if r.applied]
+    if len(applied) == 1:
+        return applied[0]
+    recorded = {t.notification_id: int(t.recorded_at.timestamp() * 1000) for t in told}
     return max(applied, key=lambda r: (max(recorded.get(r.id, 0), _made_at(r.id)), r.id), default=None)
 
 

@@ -12,8 +12,9 @@ from receiver.fields import FieldTable, Kind
 
 from .booking import Change
 from .judge import Notification
+from .moments import written
 from .rules import Action, Rules
-from .typed import column_value
+from .typed import columns
 
 _IDENTIFYING = frozenset({"resource_id", "period_start", "period_end"})
 
@@ -33,7 +34,7 @@ class AbsenceKey(NamedTuple):
     period_end: datetime
 
     def __str__(self) -> str:
-        return f"{self.resource_id}/{self.period_start.isoformat()}/{self.period_end.isoformat()}"
+        return f"{self.resource_id}/{written(self.period_start)}/{written(self.period_end)}"
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ def absence_step(
 
     ``applied_id`` and ``applied_key`` are the notification's.
     """
-    values, fields = notification.values, dict(state.fields)
-    for f in table.kinds[Kind.UNAVAILABILITY].fields:
-        if f.column not in _IDENTIFYING and f.name in values:
-            fields[f.column] = column_value(f, values[f.name], rules.zone)
+    plain, part = notification.plain, table.kinds[Kind.UNAVAILABILITY]
+    said = columns(notification.values, part, rules.zone) if plain is None else plain.columns
+    fields = {**state.fields, **{column: value for column, value in said.items() if column not in _IDENTIFYING}}
     return Absence(
         source=state.source,
         key=state.key,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from receiver.fields import FieldTable, Kind
 
@@ -46,8 +46,7 @@ class Change(StrEnum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, order=True)
-class Order:
+class Order(NamedTuple):
     """The order of a booking's events: event time, then of dated ones confirmation before cancellation before
     completion (the vendor's times have seconds only), then arrival, then place in the push. All times are UTC."""
 
@@ -202,7 +201,7 @@ class BookingFold:
             after["completion_status"] = event.completion_status
             after["completed_successfully"] = event.successful
             after["completed_by"] = event.order.notification_id
-        return replace(state, **after)
+        return Booking(**{**vars(state), **after})  # twice as quick as replace
 
     @staticmethod
     def is_overtaken(state: Booking, event: BookingEvent) -> bool:

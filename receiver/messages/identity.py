@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -19,6 +19,7 @@ from .moments import read_moment
 
 _INTEGER = re.compile(integer())
 _LONGEST_INTEGER = 50
+_FOREIGN = re.compile(r"[^\x00-\x7e]+")
 _encoder = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -61,13 +62,22 @@ def content_key(values: Mapping[str, object], table: KindTable, zone: ZoneInfo) 
 def key_of(kind: Kind, same: Mapping[str, object]) -> str:
     """The key of values in the form that all spellings agree on."""
     whole = [kind, same]
+    return hashlib.sha256(_written(whole)).hexdigest()
+
+
+def _written(whole: Sequence[object]) -> bytes:
+    """As the standard library's encoder writes it, keys sorted, in ASCII alone; keys are compared for ever."""
     try:
         written = orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # numbers beyond 64 bits
-        written = b"\x7f"
-    if not written.isascii() or b"\x7f" in written:
-        written = _encoder.encode(whole).encode("ascii")  # which writes all that is not ASCII in ASCII
-    return hashlib.sha256(written).hexdigest()
+        return _encoder.encode(whole).encode("ascii")
+    if written.isascii() and b"\x7f" not in written:
+        return written
+    return _FOREIGN.sub(_escaped, written.decode()).encode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _encoder.encode(found[0])[1:-1]
 
 
 def event_key(content: str, dated: bool, after: str | None) -> str:

@@ -97,6 +97,12 @@ def _remembered(text: str, zone: ZoneInfo) -> Moment:
     return _moment(text, zone)
 
 
+@lru_cache(maxsize=4096)
+def written(instant: datetime) -> str:
+    """An instant in UTC as ISO 8601; remembered, as records of one push have many in common."""
+    return instant.isoformat()
+
+
 def _moment(text: str, zone: ZoneInfo) -> Moment:
     found = _wall(text)
     if found is None:

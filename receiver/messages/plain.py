@@ -17,7 +17,7 @@ from receiver.fields import Field, FieldType, Group, KindTable
 from .canonical import Level
 from .document import ENTRIES, Values, build
 from .identity import key_of
-from .moments import read_moment
+from .moments import read_moment, written
 from .rules import Rules
 from .schemas import Layout, Schemas
 from .typed import Columns
@@ -167,7 +167,7 @@ class PlainReader:
         typed: object = sent
         if sent is not None and of.type is FieldType.DATETIME:
             typed = found.moments[of.name] = self._moment(sent)
-            same = typed.isoformat()
+            same = written(typed)
         elif sent is not None and of.type is FieldType.INTEGER:
             same = typed = _integer(sent)
         found.values[of.name], found.same[of.name], found.columns[of.column] = sent, same, typed

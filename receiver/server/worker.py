@@ -1,11 +1,11 @@
-"""The worker process: gunicorn's threads, kept for requests that have arrived.
+"""The worker process: requests are collected as they come, and answered once they are here.
 
 gunicorn's own worker gives a thread to each connection and waits there, without end, for a request to come; and its
 main loop waits up to 2 s for the other side whenever it closes a connection. A few slow clients stop it. Here the main
-loop collects what comes from every connection and a thread gets whole requests, so slow clients cost a file
-descriptor and a little memory each, until their time is up. Where a thread may have to wait for the sender all the same
-(a body too large to be kept, a sender that asks to be told to go on, replies that are not taken), it is one of a pool
-of its own.
+loop collects what comes from every connection, so that slow clients cost a file descriptor and a little memory each,
+until their time is up. Small pushes, nearly all there is, are then answered in strands of that same loop; everything
+else by threads. Where a thread may have to wait for the sender all the same (a body too large to be kept, a sender that
+asks to be told to go on, replies that are not taken), it is one of a pool of its own.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import selectors
 import socket
 import time
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import structlog
-from gunicorn.http import wsgi
-from gunicorn.workers.gthread import ThreadWorker
 
-from receiver.web.proxies import read_address
+from receiver.strands import Strands
 
+from .answering import Answering
 from .arrival import Arrival, Step
 from .connection import Arriving, Connection
 from .leaving import SECONDS, Leaving
-from .malformed import answer, status_of
+from .malformed import answer
 from .threads import STUCK_SECONDS, Threads
 from .timed import Patience, TimedSocket
-from .unread import answer_and_close
 
 _RECEIVED = 64 * 1024
+_SMALL = 16 * 1024
+_PUSH = b"POST /push/"
 _SEND_BUFFER = 128 * 1024  # any reply fits, so that a thread need not wait until it is taken
 _STOPPING_SECONDS = 2.0
 _SWEEP_SECONDS = 0.25
@@ -42,7 +42,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = structlog.get_logger()
 
 
-class Worker(ThreadWorker):
+class Worker(Answering):
     """Takes connections, collects requests, hands them to threads, and lets go of connections without waiting."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -117,23 +117,31 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         """Make the second pool too: whoever takes their time there keeps no thread from whole requests."""
-        self._unhurried = Threads(self.cfg.threads, self.cfg.threads, self._answer)
+        self._unhurried = Threads(self.cfg.threads, self.cfg.threads)
         super().init_process()
+
+    @cached_property
+    def _strands(self) -> Strands:
+        return Strands(self.poller, cast("Threads", self.tpool).submit, self.method_queue.defer)
 
     def get_thread_pool(self) -> Any:
         """Threads of our own in the place of an executor's."""
-        return Threads(cast("Any", self.app).busy_threads, self.cfg.threads, self._answer)
+        return Threads(cast("Any", self.app).busy_threads, self.cfg.threads)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give the connection to a thread: of the second pool where the thread may have to wait for the sender."""
         pool = self.tpool if conn.sock.is_whole and not conn.sock.has_unsent() else self._unhurried
-        cast("Threads", pool).submit(conn)
+        cast("Threads", pool).submit(partial(self._answer, conn))
 
     def wait_for_and_dispatch_events(self, timeout: Any) -> None:
-        """Wait no longer than until it shows whether the threads are stuck, where requests wait for them."""
-        pool = cast("Threads", self.tpool)
-        cast("Any", super()).wait_for_and_dispatch_events(min(timeout, STUCK_SECONDS) if pool.is_behind else timeout)
-        pool.relieve(time.monotonic())
+        """Wait for what comes, and no longer than until it shows whether the threads are stuck."""
+        pool, strands = cast("Threads", self.tpool), self._strands
+        longest = min(timeout, STUCK_SECONDS) if pool.is_behind else timeout
+        cast("Any", super()).wait_for_and_dispatch_events(min(longest, strands.longest))
+        now = time.monotonic()
+        strands.end_waits(now)
+        strands.go_on()
+        pool.relieve(now)
 
     def _hand_over(self, conn: Connection) -> None:
         arriving = self._forget(conn)
@@ -142,7 +150,19 @@ class Worker(ThreadWorker):
         conn.parser.unreader.unread(bytes(arriving.arrival.data))
         conn.data_ready = True
         conn.sock.until = arriving.since + self._patience.body
-        self.enqueue_req(conn)
+        if self._is_quick(conn, arriving.arrival.data):
+            self._strands.start(partial(self._answer, conn))
+        else:
+            self.enqueue_req(conn)
+
+    @staticmethod
+    def _is_quick(conn: Connection, data: bytearray) -> bool:
+        """Whether to answer takes a moment and no wait but for the database: a small push, all of which is here.
+
+        It is taken for one by its first bytes, which decide of nothing but where it is answered.
+        """
+        is_small_push = len(data) <= _SMALL and data.startswith(_PUSH)
+        return is_small_push and conn.sock.is_whole and not conn.sock.has_unsent()
 
     def _forget(self, conn: Connection) -> Arriving:
         self.poller.unregister(conn.sock)
@@ -167,64 +187,10 @@ class Worker(ThreadWorker):
                 oldest.sock.send(answer(408))
             self._drop(oldest)
 
-    # Threads
-
-    def load_wsgi(self) -> None:
-        """Have the application called through what looks after bodies that it leaves unread."""
-        super().load_wsgi()
-        application = cast("Any", self.wsgi)
-        self._turned_away = application.extensions["receiver.turned_away"]
-        self.wsgi = partial(answer_and_close, application)
-
-    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
-        """gunicorn reads here what is left of a body: only what has come already, without waiting for more."""
-        conn.sock.until = time.monotonic()
-        return bool(cast("Any", super())._keepalive_after(conn, keepalive))
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer one request, in a thread. A sender that does not take its reply is given up."""
-        conn.sock.settimeout(self._patience.reply)
-        conn.sock.hold()
-        try:
-            keep = self._respond(req, conn)
-            conn.sock.release()
-        except TimeoutError:
-            _log.warning("reply_not_taken")
-            raise StopIteration from None
-        finally:
-            conn.sock.forget()
-        return keep
-
-    def _respond(self, req: Any, conn: Any) -> bool:
-        """Have the application answer; whether the connection can be kept. Nothing is sent before all of it is there,
-        so that whatever fails can still be answered."""
-        response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
-        environ["wsgi.multithread"] = True
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
-            response.force_close()
-        parts = cast("Any", self.wsgi)(environ, response.start_response)
-        try:
-            for part in parts:
-                response.write(part)
-            response.close()
-        finally:
-            if (close := getattr(parts, "close", None)) is not None:
-                close()
-        return not response.should_close()
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what is no request, in a thread: in the door's form, counted, and quoting nothing."""
-        status = status_of(exc)
-        if status == 503:
-            _log.error("request_failed", error=type(exc).__name__)
-        else:
-            self._count(status, "malformed_request", addr)
-        with suppress(OSError):
-            client.settimeout(self._patience.reply)
-            client.sendall(answer(status, has_body=getattr(req, "method", None) != "HEAD"))
+    # Requests are answered
 
     def _answer(self, conn: Connection) -> None:
-        """Answer a request, in a thread, and see to what becomes of its connection."""
+        """Answer a request, in a strand or a thread, and see to what becomes of its connection."""
         try:
             keep = self.handle(conn) is True
             more = conn.parser.unreader.take_buffered() if keep else b""
@@ -286,7 +252,3 @@ class Worker(ThreadWorker):
             elif arriving.deadline(self._patience) <= now:
                 cut = arriving.arrival.has_head
                 self._turn_away(conn, 400 if cut else 408, "cut_short" if cut else "too_slow")
-
-    def _count(self, status: int, reason: str, peer: Any) -> None:
-        address = read_address(peer[0]) if isinstance(peer, tuple) else None
-        self._turned_away.request(reason, status, address)

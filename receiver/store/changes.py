@@ -7,7 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, insert, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    cast,
+    false,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from receiver.messages import Change
 
@@ -58,30 +72,38 @@ class _Position:
 
 
 class FeedPosition:
-    """Where the feed is, for a statement that gives a cursor itself: ``given`` is to be one of its CTEs' sources."""
+    """Where the feed is, for a statement that gives a cursor itself: ``given``, one row, is to be one of its sources.
+
+    ``next`` is the cursor of the transaction's first change. Where ``is_behind`` holds (PostgreSQL), it is one that
+    readers may have passed: the feed has to be put right first, which a ChangeLog does.
+    """
 
     def __init__(self, tables: Tables, dialect: str) -> None:
-        self._on_postgresql = dialect == "postgresql"
-        greater = func.greatest if self._on_postgresql else func.max
-        highest = select(func.coalesce(func.max(tables.changes.c.cursor), literal_column("0"))).scalar_subquery()
-        offset = tables.feed_offset
-        newest = greater(highest, func.max(offset.c.deleted_to), literal_column("0"))
-        ahead = func.coalesce(func.max(offset.c.transactions), literal_column("0"))
-        self.given = select(newest.label("newest"), ahead.label("ahead")).select_from(offset).cte("feed")
+        changes, offset = tables.changes.c.cursor, tables.feed_offset
+        if dialect == "postgresql":
+            own = self._cursor(func.pg_current_xact_id(), offset)
+            following = self._cursor(func.pg_snapshot_xmax(func.pg_current_snapshot()), offset)
+            columns = own.label("cursor"), following.label("following"), offset.c.deleted_to
+            self.given = select(*columns).subquery("feed")
+            # From there on there is nothing to read; for the highest cursor of all a whole page of them would be.
+            is_beyond = changes >= self.given.c.following
+            beyond = select(changes).where(is_beyond).order_by(changes).limit(literal_column("1"))
+            self.is_behind = or_(
+                self.given.c.deleted_to >= self.given.c.following,
+                beyond.correlate(self.given).scalar_subquery().is_not(None),
+            )
+        else:
+            highest = select(func.coalesce(func.max(changes), literal_column("0"))).scalar_subquery()
+            newest = func.max(highest, func.max(offset.c.deleted_to), literal_column("0"))
+            after = newest + literal_column("1")
+            self.given = select(after.label("cursor")).select_from(offset).subquery("feed")
+            self.is_behind = false()
+        self.next: ColumnElement[int] = self.given.c.cursor
 
-    @property
-    def next(self) -> ColumnElement[int]:
-        """The cursor of the first change of this transaction; on PostgreSQL right only where it is not behind."""
-        if not self._on_postgresql:
-            return self.given.c.newest + literal_column("1")
-        place = _number(func.pg_current_xact_id()) + self.given.c.ahead
-        return place.bitwise_lshift(literal_column(str(_BITS)))
-
-    @property
-    def is_behind(self) -> ColumnElement[bool]:
-        """Whether the feed has to be put right first, which a ChangeLog does (PostgreSQL)."""
-        following = _number(func.pg_snapshot_xmax(func.pg_current_snapshot()))
-        return self.given.c.newest.bitwise_rshift(literal_column(str(_BITS))) >= following + self.given.c.ahead
+    @staticmethod
+    def _cursor(transaction: ColumnElement[Any], offset: Table) -> ColumnElement[int]:
+        """The first cursor of that transaction."""
+        return (_number(transaction) + offset.c.transactions).bitwise_lshift(literal_column(str(_BITS)))
 
 
 def row(change: Changed) -> dict[str, object]:

@@ -17,8 +17,8 @@ _TRIES, _SECONDS_BETWEEN = 50, 0.1
 def clean(store: Store, pause: Callable[[float], object], *, rewrite: bool) -> bool:
     """Clear dead rows away, and the write-ahead log of SQLite; with ``rewrite`` write all anew, while pushes wait.
 
-    Gives whether all was done: with SQLite, others at work can stand in the way; on PostgreSQL, the tables must be the
-    role's own. Raises StoreError.
+    Gives whether all was done: with SQLite, others at work or a full disk can stand in the way; on PostgreSQL, the
+    tables must be the role's own. Raises StoreError.
     """
     try:
         if store.engine.dialect.name == "sqlite":
@@ -46,15 +46,15 @@ def _clean_sqlite(engine: Engine, pause: Callable[[float], object], *, rewrite: 
     try:
         cursor = connection.cursor()
         if rewrite:
-            try:
-                cursor.execute("VACUUM")
-            except sqlite3.OperationalError:
-                return False
+            cursor.execute("VACUUM")
         for _ in range(_TRIES):
             busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1,)
             if not busy:
                 return True
             pause(_SECONDS_BETWEEN)
+    except sqlite3.OperationalError:  # a lock, or no room on the disk
+        return False
+    else:
         return False
     finally:
         connection.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from struct import pack
 from typing import Any
 
@@ -24,6 +25,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 
+_encode = json.JSONEncoder(check_circular=False).encode
+
 Convert = Callable[[Any], Any]
 
 
@@ -37,17 +40,20 @@ def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, object
     if len(rows) < many or connection.dialect.name != "postgresql":
         connection.execute(insert(table), rows)
         return
-    columns = [table.c[name] for name in rows[0]]
-    names = [column.name for column in columns]
-    converted = [(place, _converter(column.type)) for place, column in enumerate(columns)]
-    special = [(place, convert) for place, convert in converted if convert is not None]
-    with _copy(connection, table, columns) as copy:
-        copy.set_types([_wire_type(column.type) for column in columns])
-        for row in rows:
-            cells = [row[name] for name in names]
-            for place, convert in special:
-                cells[place] = convert(cells[place])
-            copy.write_row(cells)
+    names = list(rows[0])
+    _send(connection, table, [table.c[name] for name in names], ([row[name] for name in names] for row in rows))
+
+
+def put_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, many: int = _MANY_ROWS) -> None:
+    """The same for rows that have all of the table's columns in their order."""
+    if not rows:
+        return
+    columns = list(table.columns)
+    if len(rows) < many or connection.dialect.name != "postgresql":
+        names = [column.name for column in columns]
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    _send(connection, table, columns, map(list, rows))
 
 
 def put_bytes(connection: Connection, table: Table, key: str, content: bytes) -> None:
@@ -61,6 +67,19 @@ def put_bytes(connection: Connection, table: Table, key: str, content: bytes) ->
         copy.write(_SIGNATURE + pack("!hi", 2, len(text)) + text + pack("!i", len(content)))
         copy.write(content)
         copy.write(_END)
+
+
+def _send(connection: Connection, table: Table, columns: Sequence[Column[Any]], rows: Iterable[list[Any]]) -> None:
+    """COPY the rows, each a list of its own."""
+    special = _special(columns)
+    with _copy(connection, table, columns) as copy:
+        copy.set_types([_wire_type(column.type) for column in columns])
+        for cells in rows:
+            for place, convert, takes_none in special:
+                value = cells[place]
+                if value is not None or takes_none:
+                    cells[place] = convert(value)
+            copy.write_row(cells)
 
 
 @contextmanager
@@ -90,6 +109,17 @@ def _copy(connection: Connection, table: Table, columns: Sequence[Column[Any]]) 
         raise raised from error
 
 
+def _special(columns: Sequence[Column[Any]]) -> list[tuple[int, Convert, bool]]:
+    """The places whose values are not sent as they are, how each is converted, and whether None is a value there, as it
+    is in JSON."""
+    found = []
+    for place, column in enumerate(columns):
+        kind, convert = column.type, _converter(column.type)
+        if convert is not None:
+            found.append((place, convert, isinstance(kind, JSON) and not kind.none_as_null))
+    return found
+
+
 def _wire_type(kind: TypeEngine[Any]) -> str:
     """The type whose binary form the column's values are sent in."""
     if isinstance(kind, UtcDateTime | BigInteger):
@@ -106,17 +136,15 @@ def _converter(kind: TypeEngine[Any]) -> Convert | None:
     if isinstance(kind, UtcDateTime):
         return _microseconds
     if isinstance(kind, JSON):
-        return _json if kind.none_as_null else _dumped
+        return _dumped
     return None
 
 
-def _microseconds(value: datetime | None) -> int | None:
-    return None if value is None else (value - _EPOCH) // _MICROSECOND
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else _dumped(value)
+@lru_cache(maxsize=4096)
+def _microseconds(value: datetime) -> int:
+    """Remembered: many rows of one push have one and the same instant."""
+    return (value - _EPOCH) // _MICROSECOND
 
 
 def _dumped(value: object) -> str:
-    return json.dumps(value) if value != [] else "[]"
+    return _encode(value) if value != [] else "[]"

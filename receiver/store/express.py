@@ -19,7 +19,7 @@ from receiver.messages import Booking
 
 from . import bookings, changes, notifications, pushes
 from .changes import Changed
-from .express_sql import names
+from .express_sql import code_part, names
 from .notifications import Entry
 from .pushes import Push
 from .store import Store
@@ -42,6 +42,18 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """A push of the same bytes as one that was stored: what its one record is known by, as of a Candidate's."""
+
+    push: Push
+    body: bytes
+    position: int
+    content_key: str
+    booking_id: str
+    dated: bool
+
+
+@dataclass(frozen=True)
 class Taken:
     """It is stored. ``first_heard`` (UTC) is when the notification that it repeats was; None when it is new."""
 
@@ -55,6 +67,12 @@ class Express(Protocol):
         """Store the candidate as new, or as a repeat, and commit; None when it is neither: nothing is stored then.
 
         Raises StoreConflict (begin again), ConnectionLost (look whether it is stored), StoreUnavailable, StoreError.
+        """
+
+    def repeat(self, repeat: Repeat) -> datetime | None:
+        """Store it as a repeat, and commit; None when it is none: nothing is stored then.
+
+        Returns when the notification that it repeats was heard first (UTC). Raises as ``take`` does.
         """
 
 
@@ -82,23 +100,43 @@ class Rows:
     def __init__(self, tables: Tables, wanted: Sequence[str], writer: Writer) -> None:
         self._fields = bookings.field_columns(tables)
         self._codes = [str(c.name) for c in tables.codes.columns if c.name not in ("source", "booking_id", "position")]
+        self._has_list = "codes" in wanted
         columns = names(tables)
         self._plan = [(*_place(name), writer(columns.get(name), name)) for name in wanted]
 
     def of(self, candidate: Candidate) -> list[Any]:
         """The values of the parameters; what is None stays so."""
-        parts: dict[str, Mapping[str, Any]] = {
-            "push": pushes.row(candidate.push),
-            "notification": notifications.row(candidate.entry),
-            "booking": bookings.row(candidate.booking, self._fields),
-            "change": changes.row(candidate.change),
-            "": {"body": candidate.body, "dated": candidate.dated, "codes": self.codes(candidate)},
-        }
+        return self._written(
+            {
+                "push": pushes.row(candidate.push),
+                "notification": notifications.row(candidate.entry),
+                "booking": bookings.row(candidate.booking, self._fields),
+                "change": changes.row(candidate.change),
+                **{code_part(n): code for n, code in enumerate(candidate.booking.codes, start=1)},
+                "": {"body": candidate.body, "dated": candidate.dated, "codes": self._listed(candidate)},
+            }
+        )
+
+    def of_repeat(self, repeat: Repeat) -> list[Any]:
+        """The values of those parameters that there are of a repeat."""
+        return self._written(
+            {
+                "push": pushes.row(repeat.push),
+                "notification": {"position": repeat.position, "content_key": repeat.content_key},
+                "booking": {"booking_id": repeat.booking_id},
+                "": {"body": repeat.body, "dated": repeat.dated},
+            }
+        )
+
+    def _written(self, parts: Mapping[str, Mapping[str, Any]]) -> list[Any]:
         found = []
         for part, name, write in self._plan:
             value = parts[part].get(name)
             found.append(value if write is None or value is None else write(value))
         return found
+
+    def _listed(self, candidate: Candidate) -> list[dict[str, Any]] | None:
+        return self.codes(candidate) if self._has_list else None
 
     def codes(self, candidate: Candidate) -> list[dict[str, Any]]:
         """The booking's codes, numbered from 1."""

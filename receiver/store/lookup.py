@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Column,
     ColumnElement,
     Connection,
     Subquery,
+    Text,
     any_,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -35,11 +39,15 @@ def among(connection: Connection, column: Column[Any], values: Iterable[Any]) ->
 
 
 def listed(columns: Sequence[Column[Any]], keys: Sequence[Sequence[Any]]) -> Subquery:
-    """PostgreSQL only: the ``keys``, each a value for every one of ``columns``, as rows of a table, in their order."""
-    lists = zip(*keys, strict=True)
-    arrays = [bindparam(None, list(v), type_=ARRAY(c.type), unique=True) for c, v in zip(columns, lists, strict=True)]
-    rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns)).render_derived("keys")
-    return select(*rows.c).order_by(*rows.c).subquery("wanted")
+    """PostgreSQL only: the ``keys``, each a value for every one of ``columns``, as rows of a table, in their order.
+
+    They go as one JSON text: the driver takes ten times as long to write an array of each column.
+    """
+    names = [str(c.name) for c in columns]
+    text = orjson.dumps([dict(zip(names, key, strict=True)) for key in keys]).decode()
+    rows = func.json_to_recordset(cast(bindparam(None, text, type_=Text(), unique=True), JSON))
+    keys_ = rows.table_valued(*(column(c.name, c.type) for c in columns)).render_derived("keys", with_types=True)
+    return select(*keys_.c).order_by(*keys_.c).subquery("wanted")
 
 
 def after(columns: Sequence[Column[Any]], values: Sequence[Any]) -> ColumnElement[bool]:

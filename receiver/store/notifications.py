@@ -202,14 +202,13 @@ def history(connection: Connection, tables: Tables, source: str, booking_id: str
 
 def row(entry: Entry) -> dict[str, object]:
     """A new notification as columns."""
-    return {
-        **_row(entry),
-        "id": entry.id,
-        "push_id": entry.push_id,
-        "source": entry.source,
-        "position": entry.notification.position,
-        "received_at": entry.received_at,
-    }
+    found = _row(entry)
+    found["id"] = entry.id
+    found["push_id"] = entry.push_id
+    found["source"] = entry.source
+    found["position"] = entry.notification.position
+    found["received_at"] = entry.received_at
+    return found
 
 
 def _row(entry: Entry) -> dict[str, object]:

@@ -7,7 +7,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, literal_column, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    union,
+)
 
 from receiver.errors import BytesGone
 from receiver.fields import Kind
@@ -35,6 +47,7 @@ class BodyState(StrEnum):
     REDACTED = "redacted"
 
 
+_LARGE_BYTES = 1024 * 1024
 _GONE = {BodyState.EXPIRED: "have expired", BodyState.ERASED: "were erased"}
 
 
@@ -66,7 +79,21 @@ def row(push: Push) -> dict[str, object]:
 def add(connection: Connection, tables: Tables, push: Push, body: bytes) -> None:
     """Store a delivery and its bytes."""
     connection.execute(insert(tables.pushes), row(push))
-    put_bytes(connection, tables.bodies, push.id, body)
+    if len(body) >= _LARGE_BYTES and connection.dialect.name == "sqlite":
+        _write_bytes(connection, tables, push.id, body)
+    else:
+        put_bytes(connection, tables.bodies, push.id, body)
+
+
+def _write_bytes(connection: Connection, tables: Tables, push_id: str, body: bytes) -> None:
+    """A long body in parts, on SQLite: as a parameter it would be copied twice before it is written."""
+    b = tables.bodies
+    connection.execute(insert(b).values(push_id=push_id, body=func.zeroblob(len(body))))
+    found = connection.scalar(select(literal_column("rowid", Integer)).select_from(b).where(b.c.push_id == push_id))
+    driver: Any = connection.connection.driver_connection
+    with driver.blobopen(b.name, b.c.body.name, found) as blob:
+        for start in range(0, len(body), _LARGE_BYTES):
+            blob.write(memoryview(body)[start : start + _LARGE_BYTES])
 
 
 def is_stored(connection: Connection, tables: Tables, push_id: str) -> bool:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import psycopg
+import orjson
 from sqlalchemy import (
-    JSON,
     Column,
     ColumnElement,
     Connection,
@@ -23,15 +21,14 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     select,
     type_coerce,
 )
-from sqlalchemy.exc import DBAPIError
 
 from receiver.fields import Kind
 
 from .changes import Changed, ChangeLog
+from .copying import put_rows
 from .lookup import among
 from .notifications import NotificationStatus
 from .store import Store
@@ -44,8 +41,7 @@ Rows = Sequence[Sequence[Any]]
 _SETTLED = (NotificationStatus.APPLIED.value, NotificationStatus.SUPERSEDED.value)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What the feed says of one key: by which notification, and when that was first recorded (UTC)."""
 
     key: str
@@ -100,10 +96,10 @@ class Slice:
             )
             .group_by(c.c.entity_key, c.c.notification_id)
         )
-        return [Told(*row) for row in self._connection.execute(query)]
+        return list(map(Told._make, self._connection.execute(query)))
 
     def lock(self, keys: Iterable[str]) -> None:
-        """Keep others from those states until the end, in the order in which pushes do.
+        """Keep others from those states, if they are stored, until the end, in the order in which pushes do.
 
         Raises what becomes a StoreConflict when one of them is no longer what this transaction has read.
         """
@@ -112,17 +108,12 @@ class Slice:
         self._connection.execute(query.with_for_update()).all()
 
     def replace(self, table: Table, keys: Iterable[str], rows: Rows) -> None:
-        """Make the rows of those keys (booking or resource ids) ``rows``, whose columns are the table's in order."""
+        """Put ``rows``, whose columns are the table's in order, in the place of those of ``keys`` (booking or resource
+        ids): keys of which the stretch had no rows need not be named."""
         keys = list(keys)
         if keys:
             self._connection.execute(delete(table).where(self._its(table, keys)))
-        if not rows:
-            return
-        if self._is_postgresql:
-            self._copy(table, rows)
-        else:
-            names = [c.name for c in table.columns]
-            self._connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        put_rows(self._connection, table, rows)
 
     def exchange(self, table: Table, gone: Rows, rows: Rows) -> None:
         """Delete the rows that have the primary keys of ``gone``, and insert ``rows``; both are as ``stored`` gives."""
@@ -138,19 +129,6 @@ class Slice:
         """Append to the feed."""
         ChangeLog(self._connection, self.tables).add(changes)
 
-    def _copy(self, table: Table, rows: Rows) -> None:
-        raw = self._connection.connection.driver_connection
-        assert isinstance(raw, psycopg.Connection)  # noqa: S101 - the dialect's driver
-        quote = self._connection.dialect.identifier_preparer.quote
-        names = ", ".join(quote(c.name) for c in table.columns)
-        texts = [(n, _AS_TEXT[type(c.type)]) for n, c in enumerate(table.columns) if type(c.type) in _AS_TEXT]
-        try:
-            with raw.cursor() as cursor, cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(_as_text(row, texts))
-        except psycopg.Error as error:
-            raise DBAPIError.instance("COPY", {}, error, psycopg.Error, hide_parameters=True) from error
-
     def _plain(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """PostgreSQL's driver gives aware UTC by itself: nothing is to be done with a hundred thousand of them."""
         if self._is_postgresql and isinstance(column.type, UtcDateTime):
@@ -162,15 +140,12 @@ class Slice:
         return and_(table.c.source == self._stretch.source, among(self._connection, key, keys))
 
 
-# What the driver would take long to write, or not know how to.
-_AS_TEXT: dict[type[Any], Callable[[Any], str]] = {UtcDateTime: datetime.isoformat, JSON: json.dumps}
-
-
-def _as_text(row: Sequence[Any], texts: Iterable[tuple[int, Callable[[Any], str]]]) -> list[Any]:
-    found = list(row)
-    for n, text in texts:
-        if found[n] is not None:
-            found[n] = text(found[n])
+def decoded(text: str) -> dict[str, object]:
+    """What a notification says, from its JSON text."""
+    try:
+        found: dict[str, object] = orjson.loads(text)
+    except orjson.JSONDecodeError:  # of numbers and nesting it takes less
+        found = json.loads(text)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnav
 from receiver.fields import FieldTable
 
 from .engine import writing
+from .log_room import LogRoom
 from .tables import Tables, build_tables
 
 # What ends a transaction that lost a race and may simply begin again: a row that another wrote first, one that
@@ -86,7 +88,8 @@ class Store:
     def __init__(self, engine: Engine, table: FieldTable) -> None:
         self.engine = engine
         self.tables: Tables = build_tables(table)
-        self._writer, self._patience = Lock(), cast("QueuePool", engine.pool).timeout()
+        self._writer, self.patience = Lock(), cast("QueuePool", engine.pool).timeout()
+        self._log = LogRoom(Path(str(engine.url.database)), self.lend) if engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -95,12 +98,14 @@ class Store:
         Raises StoreConflict (begin again), StoreUnavailable (later), StoreError.
         """
         try:
-            with self._turn(), self.engine.connect() as plain:
+            with self._turn(for_much=True), self.engine.connect() as plain:
                 connection = writing(plain)
                 with connection.begin():
                     yield connection
         except SQLAlchemyError as error:
             raise failure(error) from error
+        except self.engine.dialect.loaded_dbapi.Error as error:  # of what only the driver can do
+            raise _failure(error, _dbapi_name(error, self.engine.dialect), lost=False) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -118,7 +123,7 @@ class Store:
         SQLite only. Raises as ``transaction`` does.
         """
         # First its turn, then a connection: whoever has its turn must not wait for those who have them all.
-        with self._turn():
+        with self._turn(for_much=False):
             lent = self.lend()
             try:
                 with _begun(lent.driver_connection):
@@ -147,14 +152,15 @@ class Store:
         return _failure(error, _dbapi_name(error, dialect), lost=lost)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, *, for_much: bool) -> Iterator[None]:
         """One writer of this process at a time where there can be one only: SQLite has others sleep and look again."""
-        if self.engine.dialect.name == "postgresql":
+        if self._log is None:
             yield
             return
-        if not self._writer.acquire(timeout=self._patience):
+        if not self._writer.acquire(timeout=self.patience):
             raise StoreUnavailable("The database is not able to store now (other writers).")
         try:
+            self._log.make(for_much=for_much)
             yield
         finally:
             self._writer.release()

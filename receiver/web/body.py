@@ -26,13 +26,14 @@ def read_body(request: Request, most: int, silence: float = _SILENCE) -> bytes:
     nothing for ``silence`` seconds.
     """
     codings = _refuse_codings(request)
+    # Of a body that tells no length, one byte more than may come shows that it goes on.
     promised, chunked = request.content_length, "chunked" in codings
     if promised is not None and promised > most:
         raise _too_large(most)
     if promised is None and not chunked:
         return b""
     with _patience(request.environ, silence):
-        body = _read(_stream(request.environ), most if chunked or promised is None else promised)
+        body = _read(_stream(request.environ), most + 1 if chunked or promised is None else promised)
     if len(body) > most:
         raise _too_large(most)
     if not chunked and promised is not None and len(body) < promised:
@@ -81,9 +82,9 @@ def _too_large(most: int) -> TooLarge:
 
 
 def _read(stream: BinaryIO, most: int) -> bytes:
-    """Up to one byte more than ``most``, to tell a full body from one that goes on."""
+    """What comes, up to ``most`` bytes."""
     found = BytesIO()  # a list of slices would be twice the body by the time they are joined
-    left = most + 1
+    left = most
     try:
         while left > 0 and (part := stream.read(min(_SLICE, left))):
             found.write(part)

@@ -66,7 +66,7 @@ class PushDoor:
             self._turned_away.push(NOBODY, "unknown_source", 404, self._proxies.sender(request).address)
             return Answer(refusal(404, "There is no such source."))
         try:
-            refuse_browsers(request.headers)
+            refuse_browsers(request.environ)
             door.guard.check(read_authorization(request), self._proxies.sender(request))
             body = read_body(request, self._most_bytes)
         except Refused as error:

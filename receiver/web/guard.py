@@ -14,6 +14,7 @@ from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Request
 
 from receiver.errors import AddressNotAllowed, TooBusy, WrongCredentials
+from receiver.strands import elsewhere
 
 from .proxies import Network, Sender, is_in
 
@@ -35,7 +36,8 @@ def is_usable_hash(text: str) -> bool:
 def read_authorization(request: Request) -> Authorization | None:
     """What the request gives for credentials; None for none, and for what no credentials can look like."""
     # werkzeug stumbles over what is not ASCII.
-    return request.authorization if request.headers.get("Authorization", "").isascii() else None
+    given = request.environ.get("HTTP_AUTHORIZATION")
+    return request.authorization if given is not None and given.isascii() else None
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Guard:
         if not self._places.acquire(blocking=False):
             raise _too_many_checks()
         try:
-            return self._check(hashed, password, digest)
+            return elsewhere(lambda: self._check(hashed, password, digest))
         finally:
             self._places.release()
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 _HOP = re.compile(r"\[(?P<six>[^\]]+)\](:[0-9]{1,5})?|(?P<four>[0-9.]+)(:[0-9]{1,5})?|(?P<bare>[0-9A-Fa-f:.]+)")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
@@ -59,7 +59,7 @@ class Proxies:
         """
         peer = read_address(request.remote_addr)
         if peer is None or not is_in(peer, self._networks):
-            return Sender(peer, is_behind_stranger=any(name in request.headers for name in _FORWARDED))
+            return Sender(peer, is_behind_stranger=any(name in request.environ for name in _FORWARDED))
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
         found: Address | None = None
         for hop in reversed([hop for hop in hops if hop]):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeVar
 
-from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from receiver.errors import FromBrowser
@@ -20,18 +20,18 @@ SAFE_HEADERS = {
 }
 
 
-_BROWSER = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode")
+_BROWSER = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE")
 
 
-def refuse_browsers(headers: Headers) -> None:
-    """Raise FromBrowser for what a web page sends.
+def refuse_browsers(environ: Collection[str]) -> None:
+    """Raise FromBrowser for what a web page sends. ``environ``: the request's, as WSGI has it.
 
     A page of anyone's can have its reader's browser post a form to a loopback address, or to a host for which the
     browser remembers credentials. The browser adds these headers and no page can take them away (Fetch, 3.1 and
     2.2.2): ``Origin`` goes with every POST, also after the page's name was made to point to this host. Nothing that
     pushes is a browser, so that all are refused, whatever their value.
     """
-    if any(name in headers for name in _BROWSER):
+    if any(name in environ for name in _BROWSER):
         raise FromBrowser("Pushes are not taken from web pages.")
 
 

@@ -3,7 +3,7 @@
 from .envelope import Envelope, Soap
 from .names import RootNames
 from .parser import Limits
-from .reading import Reading, form_of
+from .reading import Reading, Records, form_of
 from .record import Record
 from .reply import Reply, Verdict, refusal, render
 from .wsdl import wsdl
@@ -13,6 +13,7 @@ __all__ = [
     "Limits",
     "Reading",
     "Record",
+    "Records",
     "Reply",
     "RootNames",
     "Soap",

@@ -16,7 +16,7 @@ from .envelope import Envelope, Soap, check_header, soap_by_look, soap_of
 from .names import RootNames
 from .parser import Limits, events, local_name, namespace
 from .record import Record
-from .whole import read_whole
+from .whole import MOST_BYTES, read_whole
 
 _SNIPPET = 60
 _MOST_IN_HEADER = 10_000
@@ -42,6 +42,20 @@ class _Frame:
     held: int = 0
 
 
+class Records(Iterator[Record]):
+    """The records of a push in document order. Where it ``is_large`` one thread alone may ask for them: what the parser
+    has made in one thread cannot be given back in another."""
+
+    def __init__(self, found: Iterator[Record], *, is_large: bool) -> None:
+        self._found, self.is_large = found, is_large
+
+    def __iter__(self) -> Iterator[Record]:
+        return self._found
+
+    def __next__(self) -> Record:
+        return next(self._found)
+
+
 class Reading:
     """One pass over a push. Iterate ``records()`` once; ``envelope`` is right as far as the pass has come.
 
@@ -57,8 +71,11 @@ class Reading:
         self._in_header = 0
         self._elements = self._repeated_elements = self._repeated_text = 0
 
-    def records(self) -> Iterator[Record]:
-        """The push's records in document order. Raises Unreadable, also after some records were yielded."""
+    def records(self) -> Records:
+        """The push's records. Asking for them raises Unreadable, also after some were given."""
+        return Records(self._records(), is_large=len(self._body) > MOST_BYTES)
+
+    def _records(self) -> Iterator[Record]:
         usual = read_whole(self._body, self._names, self._limits)
         if usual is not None:
             self.envelope, record = usual
@@ -180,7 +197,7 @@ class Reading:
             if not frame.opened:
                 raise _unknown_root(frame.element)
             return
-        if self._frames:
+        if self._frames and _has_more_before(frame.element):
             yield from self._strays(frame.kind, frame.element.itersiblings(preceding=True))
         if frame.opened:
             yield from self._strays(frame.kind, frame.element)
@@ -233,6 +250,12 @@ class Reading:
         if parent is not None:
             while (before := element.getprevious()) is not None:
                 parent.remove(before)
+
+
+def _has_more_before(element: etree._Element) -> bool:
+    """Whether anything but the last record, which is empty by now, stands before the element."""
+    before = element.getprevious()
+    return before is not None and (len(before) > 0 or before.getprevious() is not None)
 
 
 def _unknown_root(element: etree._Element) -> Unreadable:

@@ -89,8 +89,8 @@ class _Numbered(Reading):
         self._numbers: dict[etree._Element, int] = {}
         self._most = _KNOWN
 
-    def records(self) -> Iterator[Record]:
-        """As a Reading's, always event by event: every element is to be counted."""
+    def _records(self) -> Iterator[Record]:
+        """Always event by event: every element is to be counted."""
         return self._one_by_one()
 
     def number(self, element: etree._Element) -> int:

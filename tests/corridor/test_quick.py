@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
+from itertools import count
+from pathlib import Path
+from threading import Barrier, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -40,6 +43,7 @@ from tests.support.pushes import (
     unavailability,
 )
 from tests.support.reading import RULES
+from tests.support.waiting import wait_until
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SOURCE = make_source()
@@ -47,6 +51,7 @@ CODES = [
     {"bookingCode": "N1", "orderId": "12", "quantity": "1.00"},
     {"bookingCode": "N2", "comments": "it's 5 < 6 & \u00e9"},
 ]
+MANY = 7  # few codes and many are handed to the database in two ways
 CHANGES = st.fixed_dictionaries(
     {"bookingId": st.sampled_from(["1", "2", "03"])},
     optional={
@@ -61,7 +66,11 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-def _push(kind: str, changes: dict[str, str | None], *, codes: bool, wrapped: bool) -> str:
+def _codes(number: int) -> list[dict[str, str]]:
+    return [{**CODES[n % 2], "reference": f"{n}"} for n in range(number)]
+
+
+def _push(kind: str, changes: dict[str, str | None], *, codes: int, wrapped: bool) -> str:
     if kind == "unavailability":
         return unavailability(Comments=changes["bookingId"])
     if kind == "bookingCompletion":
@@ -71,12 +80,12 @@ def _push(kind: str, changes: dict[str, str | None], *, codes: bool, wrapped: bo
         kept = {k: v for k, v in changes.items() if k != "numberOfOperatives"}
         inner = record(CANCELLATION, codes=[], **kept)
     else:
-        inner = record(CONFIRMATION, codes=CODES if codes else [], **changes)
+        inner = record(CONFIRMATION, codes=_codes(codes), **changes)
     return form_a(kind, inner) if wrapped else element(kind, inner)
 
 
 KINDS = ["bookingConfirmation", "bookingConfirmation", "bookingCancellation", "bookingCompletion", "unavailability"]
-PUSHES = st.builds(_push, st.sampled_from(KINDS), CHANGES, codes=st.booleans(), wrapped=st.booleans())
+PUSHES = st.builds(_push, st.sampled_from(KINDS), CHANGES, codes=st.integers(0, MANY), wrapped=st.booleans())
 
 
 @dataclass
@@ -191,6 +200,16 @@ def test_new_bookings_and_plain_repeats_go_the_quick_way(ways: tuple[Way, Way], 
     assert quick.push(body, SOURCE)[2] == "duplicate"
 
 
+@pytest.mark.parametrize("codes", range(MANY + 1))
+def test_so_many_codes_are_stored_the_quick_way(ways: tuple[Way, Way], codes: int) -> None:
+    quick, long = ways
+    body = confirmation(codes=_codes(codes))
+    assert _statements(quick.store, lambda: quick.push(body, SOURCE)) == 0
+    long.push(body, SOURCE)
+    assert len(quick.rows()["booking_codes"]) == codes
+    assert quick.rows() == long.rows()
+
+
 def test_the_same_at_once_has_one_effect(ways: tuple[Way, Way]) -> None:
     quick = ways[0]
     body, eight = confirmation(codes=CODES).encode(), Barrier(8)
@@ -213,6 +232,42 @@ def test_the_same_at_once_has_one_effect(ways: tuple[Way, Way]) -> None:
     assert [len(rows[n]) for n in ("pushes", "push_bodies", "notifications", "repeats", "bookings", "changes")] == [
         *(8, 8, 1, 7, 1, 1)
     ]
+
+
+def test_of_pushes_that_are_stored_together_one_that_fails_spoils_no_other(tmp_path: Path) -> None:
+    """They gather behind one that waits for another program's lock. The id of one of them cannot be written."""
+    store = Store(engines.create(f"sqlite:///{tmp_path / 'quick.db'}", timeout=60), field_table())
+    migrations.upgrade(store.engine)
+    names = {"1": "1", "2": "2", "3": "\udc80", "4": "4", "5": "5"}
+    place = count()
+
+    def new_id() -> str:
+        return names.pop(current_thread().name, None) or f"place {next(place):06}"
+
+    fallback = Fallback(None, SpoolReply.UNAVAILABLE, Limits())
+    intake = Intake(store, field_table(), Limits(), fallback, lambda: START, new_id)
+    outcomes: dict[str, str] = {}
+
+    def send(number: str) -> None:
+        outcomes[number] = intake.receive(Delivery(SOURCE, confirmation(bookingId=number).encode())).outcome
+
+    other = sqlite3.connect(tmp_path / "quick.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    threads = [Thread(target=send, args=(number,), name=number) for number in names]
+    for gathered, thread in enumerate(threads):
+        thread.start()
+        line = intake._happy._express._among_threads  # type: ignore[attr-defined]  # nothing else tells
+        wait_until(lambda line=line, n=gathered: line._at_work and len(line._waiting) == n, 30, "it waits")  # type: ignore[misc]
+    other.execute("ROLLBACK")
+    for thread in threads:
+        thread.join()
+    other.close()
+    with store.reading() as connection:
+        found = connection.scalars(select(store.tables.bookings.c.booking_id)).all()
+        cursors = connection.scalars(select(store.tables.changes.c.cursor)).all()
+    store.close()
+    assert outcomes == {"1": "stored", "2": "stored", "3": "failed", "4": "stored", "5": "stored"}
+    assert (sorted(found), sorted(cursors)) == (["1", "2", "4", "5"], [1, 2, 3, 4])
 
 
 def test_a_statement_that_the_server_has_forgotten_is_prepared_again(new_postgres_database: NewDatabase) -> None:

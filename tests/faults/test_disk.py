@@ -18,7 +18,7 @@ from tests.conftest import StartReceiver
 from tests.support.inbox import stored
 from tests.support.postgres import Cluster
 from tests.support.processes import workers
-from tests.support.pushes import confirmation
+from tests.support.pushes import confirmation, element, unavailability
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_until
 
@@ -104,6 +104,24 @@ def test_a_full_disk_under_sqlite(disk: SmallDisk, tmp_path: Path) -> None:
         assert workers(receiver) == before
         is_whole(receiver, load)
     report("disk full (sqlite)", refused=refusals(load), recovered_seconds=seconds, **load.ledger.figures())
+
+
+def test_a_push_too_large_for_the_disk_under_sqlite(disk: SmallDisk, tmp_path: Path) -> None:
+    """It is refused, and takes no room from those that fit, with nobody there to clear up."""
+    many = "".join(unavailability(ResourceId=f"W{n}", Comments="x" * 200) for n in range(5_000))
+    with Receiver(f"sqlite:///{disk.folder / 'receiver.db'}", tmp_path) as receiver:
+        before = workers(receiver)
+        # In the log, and for the file to grow by, when the disk is full.
+        assert receiver.push(confirmation(bookingId="1000") + f"<!--{'x' * 500_000}-->").status == 200
+        assert receiver.push(element("unavailabilities", many)).status == 503
+        assert receiver.push(confirmation(bookingId="1001") + f"<!--{'x' * 9_000_000}-->").status == 503
+        assert '"internal"' not in receiver.log.read_text()
+        for number in range(300):
+            assert receiver.push(confirmation(bookingId=str(number))).status == 200
+        assert workers(receiver) == before
+        assert receiver.one("SELECT count(*) AS n FROM v1_pushes")["n"] == 301
+        assert receiver.one("SELECT count(*) AS n FROM v1_unavailabilities")["n"] == 0
+        assert receiver.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
 @campaign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,34 +19,37 @@ from .sending import Load
 from .tracing import Strace
 from .traffic import Traffic
 
+_PAGE = 4096
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAMED = re.compile(f"Receiver-Push-Id: ({_ID.pattern})")
 REPLIES = 1_000 if is_full() else 200
 
 
 def replies_and_syncs(calls: list[tuple[int, str]]) -> tuple[int, int, int]:
-    """Replies that name a stored push; those before which their own thread had not brought everything to disk; syncs.
+    """Replies that name a stored push; those that left before its row was on disk; syncs.
 
-    One thread takes a push, commits it and answers, so what it does is in order whatever others do.
+    One thread writes a transaction to the log and has that brought to disk; whichever it is, the push's id stands in
+    what it wrote.
     """
     replies = early = syncs = 0
-    written: dict[int, bool] = defaultdict(bool)
-    synced: dict[int, bool] = defaultdict(bool)
+    written: dict[int, set[str]] = defaultdict(set)
+    on_disk: set[str] = set()
     for thread, call in calls:
         if call.startswith("pwrite64(") and "-wal>" in call:
-            written[thread], synced[thread] = True, False
+            written[thread] |= set(_ID.findall(call))
         elif call.startswith(("fdatasync(", "fsync(")) and "-wal>" in call and call.endswith(" = 0"):
-            synced[thread] = True
+            on_disk |= written.pop(thread, set())
             syncs += 1
-        elif call.startswith("sendto(") and "Receiver-Push-Id" in call:
+        elif call.startswith("sendto(") and (named := _NAMED.search(call)):
             replies += 1
-            early += not (written[thread] and synced[thread])
-            written[thread] = synced[thread] = False
+            early += named[1] not in on_disk
     return replies, early, syncs
 
 
 @campaign
 def test_sqlite_is_on_disk_before_each_reply(sqlite_url: str, start_receiver: StartReceiver, tmp_path: Path) -> None:
     receiver = start_receiver(sqlite_url)
-    what = ("-y", "-e", "trace=pwrite64,fdatasync,fsync,sendto", "-s", "400")
+    what = ("-y", "-e", "trace=pwrite64,fdatasync,fsync,sendto", "-s", str(_PAGE))
     with Strace(workers(receiver), tmp_path, *what) as trace:
         with Load(receiver.port, Traffic(6, undated=False).stories(REPLIES), clients=4) as load:
             pass

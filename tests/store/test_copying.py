@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +14,7 @@ from receiver.errors import StoreConflict
 from receiver.fields import field_table
 from receiver.store import engine as engines
 from receiver.store import migrations, pushes
-from receiver.store.copying import put
+from receiver.store.copying import put, put_rows
 from receiver.store.pushes import Outcome, Push
 from receiver.store.store import Store
 from receiver.store.types import UtcDateTime
@@ -59,10 +59,10 @@ def _values(column: Column[object]) -> st.SearchStrategy[object]:
     return found | st.none() if column.nullable else found
 
 
-def _stored(connection: Connection, table: Table, rows: Sequence[dict[str, object]], many: int) -> list[object]:
+def _stored(connection: Connection, table: Table, write: Callable[[], None]) -> list[object]:
     """What a table without constraints has of the rows, JSON as it is written."""
     connection.execute(text(f"CREATE TEMPORARY TABLE {table.name} (LIKE public.{table.name}) ON COMMIT DROP"))
-    put(connection, table, rows, many=many)
+    write()
     columns = [cast(c, Text) if isinstance(c.type, JSON) else c for c in table.columns]
     found: list[object] = list(connection.execute(select(*columns)).all())
     connection.rollback()
@@ -79,9 +79,15 @@ def test_copied_and_inserted_rows_are_the_same(store: Store) -> None:
         row = st.fixed_dictionaries({c.name: _values(c) for c in table.columns})
         rows = data.draw(st.lists(row, min_size=1, max_size=5))
         with store.engine.connect() as connection:
-            copied = _stored(connection, table, rows, many=1)
-            inserted = _stored(connection, table, rows, many=1_000)
-        assert copied == inserted
+            inserted, *copied = (
+                _stored(connection, table, write)
+                for write in (
+                    lambda: put(connection, table, rows, many=1_000),
+                    lambda: put(connection, table, rows, many=1),
+                    lambda: put_rows(connection, table, [[row[c.name] for c in table.columns] for row in rows], many=1),
+                )
+            )
+        assert copied == [inserted, inserted]
 
     check()
 
