@@ -6,8 +6,10 @@ this never says a record is wrong, and where it says one is right, the careful w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import cast
 
 from lxml import etree
@@ -24,6 +26,7 @@ from .typed import Columns
 
 _SPACE = " \t\r\n"
 _MOST_TAGS = 500
+_MOST_SHAPES, _MOST_CHILDREN = 200, 100
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,26 @@ class _Known:
     is_canonical: bool
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What children with certain tags in a certain order mean, where all are known and no field comes twice.
+
+    ``names`` and ``columns`` are those of each child, a list's column "". ``others`` are the fields that are no texts,
+    ``lists`` the lists, by their place.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    others: tuple[tuple[int, Field], ...]
+    lists: Mapping[int, _Known]
+    is_canonical: bool
+    in_table: bool
+    in_alphabet: bool
+
+
 class _Names:
-    """The tags that mean something inside a record or an entry of a list, remembered as they are met."""
+    """The tags that mean something inside a record or an entry of a list. What was met is remembered, tags and whole
+    shapes: a sender's records are alike."""
 
     def __init__(self, part: KindTable | Group, level: Level) -> None:
         self.item = part.item.lower() if isinstance(part, Group) else ""
@@ -48,16 +69,45 @@ class _Names:
         alphabet = sorted(names, key=str.lower)
         self._places = {name: (place, alphabet.index(name)) for place, name in enumerate(names)}
         self._inside = {g.name: _Names(g, inner) for g, inner in level.groups.values() if g.many}
-        self.met: dict[str, _Known | None] = {}
+        self._met: dict[str, _Known | None] = {}
+        self._shapes: dict[tuple[str, ...], _Shape | None] = {}
 
-    def find(self, tag: str) -> _Known | None:
-        """What an element called ``tag``, namespace and all, is; None for nothing known."""
+    def shape(self, tags: tuple[str, ...]) -> _Shape | None:
+        """What children with these tags, namespaces and all, are; None where it takes a closer look."""
         try:
-            return self.met[tag]
+            return self._shapes[tags]
+        except KeyError:
+            found = self._shape_of(tags)
+            if len(self._shapes) < _MOST_SHAPES and len(tags) <= _MOST_CHILDREN:  # anyone can invent them
+                self._shapes[tags] = found
+            return found
+
+    def _shape_of(self, tags: tuple[str, ...]) -> _Shape | None:
+        known = [found for tag in tags if (found := self._find(tag)) is not None]
+        fields = [found.name for found in known if found.field is not None]
+        if len(known) < len(tags) or len(set(fields)) < len(fields):
+            return None
+        return _Shape(
+            names=tuple(found.name for found in known),
+            columns=tuple(found.field.column if found.field is not None else "" for found in known),
+            others=tuple(
+                (place, found.field)
+                for place, found in enumerate(known)
+                if found.field is not None and found.field.type is not FieldType.TEXT
+            ),
+            lists={place: found for place, found in enumerate(known) if found.field is None},
+            is_canonical=all(found.is_canonical for found in known),
+            in_table=all(one.in_table <= next_.in_table for one, next_ in pairwise(known)),
+            in_alphabet=all(one.in_alphabet <= next_.in_alphabet for one, next_ in pairwise(known)),
+        )
+
+    def _find(self, tag: str) -> _Known | None:
+        try:
+            return self._met[tag]
         except KeyError:
             found = self._look_up(tag)
-            if len(self.met) < _MOST_TAGS:  # anyone can invent names
-                self.met[tag] = found
+            if len(self._met) < _MOST_TAGS:
+                self._met[tag] = found
             return found
 
     def _look_up(self, tag: str) -> _Known | None:
@@ -95,6 +145,12 @@ class _Order:
     in_table: bool = True
     in_alphabet: bool = True
 
+    def meets(self, shape: _Shape) -> None:
+        """Have it hold for children of this shape too."""
+        self.is_canonical = self.is_canonical and shape.is_canonical
+        self.in_table = self.in_table and shape.in_table
+        self.in_alphabet = self.in_alphabet and shape.in_alphabet
+
     @property
     def layout(self) -> Layout | None:
         """The schema by which they can be judged as they stand; None for none."""
@@ -131,30 +187,24 @@ class PlainReader:
 
     def _fields(self, element: etree._Element, names: _Names, order: _Order) -> Plain:
         """Raises _Unusual for anything that is not known, not once, or not as it should be."""
-        found = Plain()
-        values, same, columns = found.values, found.same, found.columns
-        in_table = in_alphabet = 0
-        for child in element:
-            tag = cast("str", child.tag)
-            known = names.met.get(tag) or names.find(tag)
-            if known is None:
-                raise _Unusual
-            if not known.is_canonical:
-                order.is_canonical = False
-            if known.in_table < in_table:
-                order.in_table = False
-            if known.in_alphabet < in_alphabet:
-                order.in_alphabet = False
-            in_table, in_alphabet = known.in_table, known.in_alphabet
-            name, of = known.name, known.field
-            if of is None:
-                self._list(child, known, found, order)
-            elif name in values or len(child):
-                raise _Unusual
-            elif of.type is FieldType.TEXT:
-                values[name] = same[name] = columns[of.column] = child.text or None
-            else:
-                self._field(child.text, of, found, order)
+        children = list(element)
+        shape = names.shape(cast("tuple[str, ...]", tuple([child.tag for child in children])))
+        if shape is None:
+            raise _Unusual
+        order.meets(shape)
+        texts = [child.text or None for child in children]
+        values: Values = dict(zip(shape.names, texts, strict=True))
+        found = Plain(values, dict(values), dict(zip(shape.columns, texts, strict=True)))
+        if [place for place, child in enumerate(children) if len(child) and place not in shape.lists]:
+            raise _Unusual
+        for place, of in shape.others:
+            self._field(texts[place], of, found, order)
+        if shape.lists:
+            del found.columns[""]
+            for known in shape.lists.values():
+                found.values[known.name], found.same[known.name] = [], []
+            for place, known in shape.lists.items():
+                self._list(children[place], known, found, order)
         return found
 
     def _field(self, text: str | None, of: Field, found: Plain, order: _Order) -> None:
@@ -187,7 +237,10 @@ class PlainReader:
         if not len(element):
             raise _Unusual
         item = known.entries.item
-        is_item = [len(child) > 0 and cast("str", child.tag).rpartition("}")[2].lower() == item for child in element]
+        tags = cast("list[str]", [child.tag for child in element])
+        is_item = [tag.rpartition("}")[2].lower() == item for tag in tags]
+        if any(is_item):
+            is_item = [called and len(child) > 0 for called, child in zip(is_item, element, strict=True)]
         if any(is_item):
             if not all(is_item):
                 raise _Unusual

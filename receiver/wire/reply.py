@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from xml.sax.saxutils import escape
 
 from lxml import etree
 from lxml.builder import ElementMaker
@@ -15,6 +16,7 @@ from .envelope import Envelope, Soap
 # Beside what XML cannot hold: control characters, and those that turn the direction of a line around.
 _NOT_SHOWN = re.compile("[^\t\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _LONGEST = 4000
+_PLACE = "\ue000"  # private: no name has it
 
 
 class Verdict(Enum):
@@ -93,12 +95,25 @@ def _yes(envelope: Envelope) -> Reply:
     return _rendered(envelope, Verdict.SUCCESS, None)
 
 
+@lru_cache(maxsize=64)
+def _yes_and(envelope: Envelope) -> tuple[Reply, bytes, bytes]:
+    """A reply that says yes and something else, and what of it stands before and behind that."""
+    reply = _rendered(envelope, Verdict.SUCCESS, _PLACE)
+    before, _, behind = reply.body.rpartition(_PLACE.encode())
+    return reply, before, behind
+
+
 def render(envelope: Envelope, verdict: Verdict, message: str | None) -> Reply:
     """The reply to a push that came in ``envelope``: in SOAP when it came in SOAP, of the same version.
 
     ``message`` is what there is to say; it is made one line. Errors always say something.
     """
-    return _rendered(envelope, verdict, message) if message or verdict is not Verdict.SUCCESS else _yes(envelope)
+    if verdict is not Verdict.SUCCESS:
+        return _rendered(envelope, verdict, message)
+    if not message or not (said := one_line(message)):
+        return _yes(envelope)
+    reply, before, behind = _yes_and(envelope)
+    return replace(reply, body=before + escape(said).encode() + behind)
 
 
 def _rendered(envelope: Envelope, verdict: Verdict, message: str | None) -> Reply:

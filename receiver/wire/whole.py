@@ -104,7 +104,8 @@ def _record(payload: etree._Element, name: str, names: RootNames) -> etree._Elem
 
 def _is_plain(record: etree._Element, names: RootNames) -> bool:
     """Whether none of its children is called what a record is."""
-    others = {cast("str", child.tag).rpartition("}")[2].lower() for child in record}
+    tags = cast("list[str]", [child.tag for child in record])
+    others = {tag.rpartition("}")[2].lower() for tag in tags}
     return names.roots.keys().isdisjoint(others) and names.inner.keys().isdisjoint(others)
 
 
