@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from math import inf
 from selectors import BaseSelector
 from time import monotonic
@@ -27,6 +27,18 @@ class Strand(greenlet):
     """One piece of work."""
 
     strands: Strands
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a strand's descriptors are registered with: called when one is ready."""
+
+    strands: Strands
+    strand: Strand
+
+    def __call__(self, _descriptor: object) -> None:
+        """Let the strand go on."""
+        self.strands.is_ready(self.strand)
 
 
 def current() -> Strands | None:
@@ -52,7 +64,7 @@ def elsewhere(call: Callable[[], T]) -> T:
 class Strands:
     """The strands of one loop, which alone calls ``start``, ``go_on`` and ``end_waits``.
 
-    ``poller`` calls what is registered with it when a descriptor is ready; ``submit`` has work done in another thread;
+    ``poller``'s loop calls what is registered when a descriptor is ready; ``submit`` has work done in another thread;
     ``defer``, from there, has a function called by the loop.
     """
 
@@ -111,15 +123,16 @@ class Strands:
     def wait(self, descriptor: int, events: int, seconds: float) -> bool:
         """Wait for the descriptor as the selectors module has it; False when the seconds have passed."""
         strand = here()
-        self._poller.register(descriptor, events, partial(self._is_ready, strand))
+        self._poller.register(descriptor, events, Waiting(self, strand))
         try:
             return self.park(seconds) is not None
         finally:
             self._poller.unregister(descriptor)
 
-    def _is_ready(self, strand: Strand, descriptor: object) -> None:
+    def is_ready(self, strand: Strand) -> None:
+        """Let a strand go on at once: what it waits for is there."""
         if self._parked.pop(strand, None) is not None:
-            strand.switch(descriptor)
+            strand.switch(True)
 
     def elsewhere(self, call: Callable[[], T]) -> T:
         """The result of ``call``, made in another thread; raises what it raises."""

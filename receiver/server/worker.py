@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import structlog
 
-from receiver.strands import Strands
+from receiver.strands import Strands, Waiting
 
 from .answering import Answering
 from .arrival import Arrival, Step
@@ -134,12 +134,22 @@ class Worker(Answering):
         cast("Threads", pool).submit(partial(self._answer, conn))
 
     def wait_for_and_dispatch_events(self, timeout: Any) -> None:
-        """Wait for what comes, and no longer than until it shows whether the threads are stuck."""
+        """Wait for what comes, and no longer than until it shows whether the threads are stuck.
+
+        Strands that waited for the database go on first: while it has work again, new requests can be read.
+        """
         pool, strands = cast("Threads", self.tpool), self._strands
         longest = min(timeout, STUCK_SECONDS) if pool.is_behind else timeout
-        cast("Any", super()).wait_for_and_dispatch_events(min(longest, strands.longest))
+        events = self.poller.select(min(longest, strands.longest))
+        for key, _ in events:
+            if isinstance(key.data, Waiting):
+                key.data(key.fileobj)
         now = time.monotonic()
         strands.end_waits(now)
+        strands.go_on()
+        for key, _ in events:
+            if not isinstance(key.data, Waiting):
+                key.data(key.fileobj)
         strands.go_on()
         pool.relieve(now)
 

@@ -10,6 +10,8 @@ from sqlalchemy import PoolProxiedConnection
 
 from receiver.strands import TICK_SECONDS, Strand, Strands, here
 
+_A_PLACE = object()  # for a connection to be opened
+
 
 class Lanes:
     """As a rule at most ``usual`` connections, which ``lend`` gives and may block for. For the strands of one loop.
@@ -25,15 +27,16 @@ class Lanes:
         self._open = self._given = 0
 
     def take(self, strands: Strands) -> PoolProxiedConnection:
-        """A connection, to be given back. Raises what ``lend`` raises."""
+        """A connection, to be given back: who came first gets the first. Raises what ``lend`` raises."""
         while not self._idle and self._open >= self._usual:
             given, strand = self._given, here()
             self._waiting.append(strand)
-            if strands.park(TICK_SECONDS):
-                continue
+            found = strands.park(TICK_SECONDS)
+            if isinstance(found, PoolProxiedConnection):
+                return found
             with suppress(ValueError):  # it may have been its turn at that very moment
                 self._waiting.remove(strand)
-            if given == self._given:
+            if found is None and given == self._given:
                 break
         return self._idle.pop() if self._idle else self._one_more(strands)
 
@@ -52,8 +55,8 @@ class Lanes:
             self._open -= 1
             lent.close()
             return
-        self._idle.append(lent)
-        self._next(strands)
+        if not self._wake(strands, lent):
+            self._idle.append(lent)
 
     def lose(self, strands: Strands, lent: PoolProxiedConnection) -> None:
         """Take back one that failed. The idle ones may have lost the same server."""
@@ -62,8 +65,11 @@ class Lanes:
             one.close()
             self._open -= 1
         self._idle.clear()
-        self._next(strands)
+        self._wake(strands, _A_PLACE)
 
-    def _next(self, strands: Strands) -> None:
-        while self._waiting and not strands.wake(self._waiting.popleft(), found=True):
-            pass
+    def _wake(self, strands: Strands, found: object) -> bool:
+        """Let the first of those who wait go on with what was found; False where nobody waits."""
+        while self._waiting:
+            if strands.wake(self._waiting.popleft(), found):
+                return True
+        return False

@@ -57,6 +57,31 @@ def test_any_use_by_any_number_of_strands(tmp_path: Path, plans: list[list[str]]
     pool.dispose()
 
 
+def test_who_came_first_goes_first(tmp_path: Path) -> None:
+    """One that has just come does not get ahead of those who wait, not even of one whose turn is only just there."""
+    pool = _pool(tmp_path / "lanes.db")
+    order: list[str] = []
+    with Loop() as loop:
+        lanes, strands = Lanes(pool.connect, 1), loop.strands
+
+        def use(name: str, then: Callable[[], None]) -> None:
+            lent = lanes.take(strands)
+            order.append(name)
+            strands.park(0)
+            lanes.give(strands, lent)
+            then()
+
+        def nothing() -> None:
+            pass
+
+        loop.start(lambda: use("first", lambda: loop.start(lambda: use("late", nothing))))
+        for name in ("second", "third"):
+            loop.start(_with(lambda plan: use(plan[0], nothing), [name]))
+        loop.run()
+    assert order == ["first", "second", "third", "late"]
+    pool.dispose()
+
+
 def test_where_none_is_given_back_there_is_one_more(tmp_path: Path) -> None:
     """The only lane is stuck: the next strand does not wait for it, and takes no lasting place."""
     pool, freed = _pool(tmp_path / "lanes.db"), Event()
