@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from sqlalchemy import PoolProxiedConnection
 
 from receiver.strands import TICK_SECONDS, Strand, Strands, here
-
-_A_PLACE = object()  # for a connection to be opened
 
 
 class Lanes:
@@ -24,21 +21,27 @@ class Lanes:
         self._lend, self._usual = lend, usual
         self._idle: list[PoolProxiedConnection] = []
         self._waiting: deque[Strand] = deque()
+        self._granted: dict[Strand, PoolProxiedConnection | None] = {}
         self._open = self._given = 0
 
     def take(self, strands: Strands) -> PoolProxiedConnection:
         """A connection, to be given back: who came first gets the first. Raises what ``lend`` raises."""
-        while not self._idle and self._open >= self._usual:
-            given, strand = self._given, here()
-            self._waiting.append(strand)
-            found = strands.park(TICK_SECONDS)
-            if isinstance(found, PoolProxiedConnection):
-                return found
-            with suppress(ValueError):  # it may have been its turn at that very moment
+        if self._idle:
+            return self._idle.pop()
+        found = self._wait(strands) if self._open >= self._usual else None
+        return found or self._one_more(strands)
+
+    def _wait(self, strands: Strands) -> PoolProxiedConnection | None:
+        """The connection that was given back when it was this strand's turn; None where it is to open one."""
+        strand = here()
+        self._waiting.append(strand)
+        while strand not in self._granted:
+            given = self._given
+            strands.park(TICK_SECONDS)
+            if given == self._given and strand in self._waiting:
                 self._waiting.remove(strand)
-            if found is None and given == self._given:
-                break
-        return self._idle.pop() if self._idle else self._one_more(strands)
+                return None
+        return self._granted.pop(strand)
 
     def _one_more(self, strands: Strands) -> PoolProxiedConnection:
         self._open += 1
@@ -55,7 +58,7 @@ class Lanes:
             self._open -= 1
             lent.close()
             return
-        if not self._wake(strands, lent):
+        if not self._grant(strands, lent):
             self._idle.append(lent)
 
     def lose(self, strands: Strands, lent: PoolProxiedConnection) -> None:
@@ -65,11 +68,13 @@ class Lanes:
             one.close()
             self._open -= 1
         self._idle.clear()
-        self._wake(strands, _A_PLACE)
+        self._grant(strands, None)
 
-    def _wake(self, strands: Strands, found: object) -> bool:
-        """Let the first of those who wait go on with what was found; False where nobody waits."""
-        while self._waiting:
-            if strands.wake(self._waiting.popleft(), found):
-                return True
-        return False
+    def _grant(self, strands: Strands, found: PoolProxiedConnection | None) -> bool:
+        """Have the first of those who wait go on with what was found, None to open one; False where nobody waits."""
+        if not self._waiting:
+            return False
+        strand = self._waiting.popleft()
+        self._granted[strand] = found
+        strands.wake(strand, found=True)  # or its time was up just now, and it goes on anyway
+        return True

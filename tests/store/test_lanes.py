@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from receiver.store import engine as engines
 from receiver.store.lanes import Lanes
+from receiver.strands import TICK_SECONDS
 from tests.strands.loop import Loop
 
 _MOST = 4
@@ -79,6 +80,26 @@ def test_who_came_first_goes_first(tmp_path: Path) -> None:
             loop.start(_with(lambda plan: use(plan[0], nothing), [name]))
         loop.run()
     assert order == ["first", "second", "third", "late"]
+    pool.dispose()
+
+
+def test_to_wait_long_costs_nobody_their_place(tmp_path: Path) -> None:
+    """As long as some are given back, those who wait for longer than a moment stay in their order."""
+    pool = _pool(tmp_path / "lanes.db")
+    order: list[int] = []
+    with Loop() as loop:
+        lanes, strands = Lanes(pool.connect, 1), loop.strands
+
+        def use(number: int) -> None:
+            lent = lanes.take(strands)
+            order.append(number)
+            strands.elsewhere(lambda: Event().wait(TICK_SECONDS / 3))
+            lanes.give(strands, lent)
+
+        for number in range(12):
+            loop.start(lambda number=number: use(number))  # type: ignore[misc]
+        loop.run()
+    assert order == list(range(12))
     pool.dispose()
 
 
