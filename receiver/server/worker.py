@@ -31,6 +31,7 @@ from .threads import STUCK_SECONDS, Threads
 from .timed import Patience, TimedSocket
 
 _RECEIVED = 64 * 1024
+_TAKEN_AT_ONCE = 4
 _SMALL = 16 * 1024
 _PUSH = b"POST /push/"
 _SEND_BUFFER = 128 * 1024  # any reply fits, so that a thread need not wait until it is taken
@@ -55,7 +56,13 @@ class Worker(Answering):
     # Requests arrive
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; where there are too many, the one whose request has been arriving longest goes."""
+        """Take the connections that have come, a few at a time: others are for other workers."""
+        for _ in range(_TAKEN_AT_ONCE):
+            if not self._accept(listener):
+                return
+
+    def _accept(self, listener: Any) -> bool:
+        """Take a connection, if there is one; of too many, the one whose request has been arriving longest goes."""
         try:
             connected, address = listener.accept()
         except OSError as error:
@@ -64,13 +71,14 @@ class Worker(Answering):
                 self._drop_oldest()
             elif error.errno not in _GONE:
                 raise
-            return
+            return False
         self.nr_conns += 1
         timed = TimedSocket(connected.detach())
         timed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._await(Connection(self.cfg, timed, address, listener.getsockname()))
         if self.nr_conns >= self.worker_connections:
             self._drop_oldest()
+        return True
 
     def _await(self, conn: Connection, data: bytes = b"") -> None:
         self._begin(conn)
