@@ -83,6 +83,8 @@ class Driver:
             if seconds <= SLOW:
                 break
             self.slow += 1
+            # One that has read it before need not read it again.
+            self._corridor = Corridor(self._corridor.store, self._corridor.source)
         else:
             wrong.append(TOO_SLOW)
         for what in wrong:
