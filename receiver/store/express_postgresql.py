@@ -22,7 +22,7 @@ from .store import Store
 from .tables import Tables
 from .types import UtcDateTime
 
-_LANES = 4
+_LANES, _SPARE = 4, 2  # what is not stored by one statement needs connections too
 
 
 class OneStatement:
@@ -30,7 +30,7 @@ class OneStatement:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lanes = Lanes(store.lend, _LANES)
+        self._lanes = Lanes(store.lend, max(1, min(_LANES, store.connections - _SPARE)))
         self._made: dict[str, tuple[Prepared, Rows]] = {}
 
     def take(self, candidate: Candidate) -> Taken | None:

@@ -83,12 +83,17 @@ def _begun(connection: Any) -> Iterator[None]:
 
 
 class Store:
-    """The database as the corridor sees it."""
+    """The database as the corridor sees it.
+
+    There are at most so many ``connections``; ``patience``, in seconds, bounds the wait for one.
+    """
 
     def __init__(self, engine: Engine, table: FieldTable) -> None:
         self.engine = engine
         self.tables: Tables = build_tables(table)
-        self._writer, self.patience = Lock(), cast("QueuePool", engine.pool).timeout()
+        pool = cast("QueuePool", engine.pool)
+        self.connections, self.patience = pool.size(), pool.timeout()
+        self._writer = Lock()
         self._log = LogRoom(Path(str(engine.url.database)), self.lend) if engine.dialect.name == "sqlite" else None
 
     @contextmanager

@@ -77,3 +77,24 @@ def test_events_of_one_booking_at_once_end_as_in_order(database_url: str, start_
     assert booking["status"] == "cancelled"
     assert booking["planning_window_start"].isoformat() == "2021-07-28T07:00:00+00:00"
     assert receiver.one("SELECT count(*) AS n FROM v1_notifications")["n"] == 29
+
+
+def test_with_the_fewest_connections_nobody_is_turned_away(database_url: str, start_receiver: StartReceiver) -> None:
+    """Those that are stored at once, and those for which what is stored is looked at first, both get their turns."""
+    receiver = start_receiver(database_url, env={"RECEIVER_DATABASE_CONNECTIONS": "1"})
+    clients = [
+        [
+            push
+            for n in range(40)
+            for push in (
+                confirmation(bookingId=f"{client}0{n}"),
+                cancellation(bookingId=f"{client}0{n}", changedDate="2021-06-01T10:00:00"),
+                unavailability(ResourceId=f"W{client}.{n}"),
+            )
+        ]
+        for client in range(1, _CLIENTS + 1)
+    ]
+    assert _all_at_once(receiver, clients) == [200] * _CLIENTS * 120
+    assert receiver.one("SELECT count(*) AS n FROM v1_notifications")["n"] == _CLIENTS * 120
+    cancelled = "SELECT count(*) AS n FROM v1_bookings WHERE status = 'cancelled'"
+    assert receiver.one(cancelled)["n"] == _CLIENTS * 40
