@@ -166,7 +166,7 @@ DAMAGES = [
     Damage("last", _last),
     Damage("child", lambda e, _: etree.SubElement(e, "bookingId")),
     Damage("attribute", lambda e, text: e.set("odd", text)),
-    Damage("namespace", lambda e, _: setattr(e, "tag", "{urn:x}" + str(e.tag))),
+    Damage("namespace", lambda e, _: setattr(e, "tag", "{urn:x}" + etree.QName(e).localname)),
 ]
 
 
