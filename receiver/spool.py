@@ -29,7 +29,10 @@ class SpoolReply(StrEnum):
 
 @dataclass(frozen=True)
 class SpooledPush:
-    """A push as it waits. ``received_at`` UTC; ``reply_status`` is the HTTP status that was answered."""
+    """A push as it waits. ``received_at`` UTC; ``reply_status`` is the HTTP status that was answered.
+
+    ``sender``: the address it came from.
+    """
 
     push_id: str
     source: str
@@ -37,6 +40,7 @@ class SpooledPush:
     content_type: str | None
     reply_status: int
     body: bytes
+    sender: str | None = None
 
 
 @dataclass(frozen=True)

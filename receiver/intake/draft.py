@@ -20,11 +20,12 @@ _LARGE, _SLICE = 64 * 1024, 2047
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request as the door let it in: whose it is, its bytes whole, and what it called them."""
+    """One request as the door let it in: whose it is, its bytes whole, what it called them, and its address."""
 
     source: Source
     body: bytes
     content_type: str | None = None
+    sender: str | None = None
 
 
 @dataclass
@@ -32,12 +33,13 @@ class Draft:
     """``received_at`` UTC. ``answered`` is the HTTP status that the sender has heard, when that was long ago.
 
     ``receipt`` is what was about to be committed: it holds if the commit turns out to have happened. ``wrapped``: how
-    it came wrapped, where that is known without reading.
+    it came wrapped, where that is known without reading. ``now`` tells the time (UTC).
     """
 
     push_id: str
     received_at: datetime
     delivery: Delivery
+    now: Callable[[], datetime]
     answered: int | None = None
     reading: Reading | None = None
     receipt: Receipt | None = None
@@ -53,11 +55,20 @@ class Draft:
         """The digest of the bytes, in hex."""
         return digest(self.delivery.body)
 
-    def arrival(self, now: Callable[[], datetime]) -> Arrival:
-        """How its records arrive; ``now`` tells the time (UTC)."""
+    def arrival(self) -> Arrival:
+        """How its records arrive."""
         return Arrival(
-            self.push_id, self.sha256, self.received_at, now, is_live=self.answered is None, answered=self.answered
+            *(self.push_id, self.sha256, self.received_at, self.now),
+            is_live=self.answered is None,
+            answered=self.answered,
         )
+
+    @property
+    def _taken(self) -> int | None:
+        """Microseconds since it came; None when it has waited in the spool. A clock put back leaves 0."""
+        if self.answered is not None:
+            return None
+        return max(0, int((self.now() - self.received_at).total_seconds() * 1_000_000))
 
     def push(self, receipt: Receipt, message: str | None = None) -> Push:
         """The row of the inbox."""
@@ -77,6 +88,8 @@ class Draft:
             reply_status=self.answered or receipt.reply.status,
             reason=receipt.reason,
             message=message,
+            sender=self.delivery.sender,
+            taken_microseconds=self._taken,
         )
 
 

@@ -63,7 +63,7 @@ class Intake:
         Never raises: a reply that says yes is returned only after the commit (or, where the settings say so, after
         the spool has the bytes), and everything else is not a yes.
         """
-        draft = Draft(str(self._new_id()), self._now(), delivery)
+        draft = Draft(str(self._new_id()), self._now(), delivery, self._now)
         try:
             if self._fallback.comes_first(delivery.source.name):
                 return elsewhere(lambda: self._fallback.keep(draft, "spool"))
@@ -79,8 +79,8 @@ class Intake:
 
         Raises StoreError when the database still cannot take it.
         """
-        delivery = Delivery(source, push.body, push.content_type)
-        draft = Draft(push.push_id, push.received_at, delivery, answered=push.reply_status)
+        delivery = Delivery(source, push.body, push.content_type, push.sender)
+        draft = Draft(push.push_id, push.received_at, delivery, self._now, answered=push.reply_status)
         if not self._is_stored(draft):
             self._take(draft)
 
@@ -140,7 +140,7 @@ class Intake:
         """The usual way: what is stored is read and locked first, and written then."""
         source, tables = draft.delivery.source, self._store.tables
         with self._store.transaction() as connection:
-            arrival = draft.arrival(self._now)
+            arrival = draft.arrival()
             before = notifications.held_of_same_bytes(connection, tables, source.name, draft.sha256)
             settling = Settling(connection, tables, self._table, source, arrival, before, self._new_id)
             settling.settle(first)

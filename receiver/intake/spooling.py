@@ -49,6 +49,7 @@ class Fallback:
             delivery.content_type,
             receipt.reply.status,
             delivery.body,
+            delivery.sender,
         )
         try:
             self._spool.add(push)

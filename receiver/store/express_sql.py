@@ -77,7 +77,7 @@ _NOT_YET = frozenset(
         "booking_completed_by",
     }
 )
-_LATER = frozenset({"body_state", "erased_at"})  # columns that housekeeping sets
+_LATER = frozenset({"body_state", "erased_at", "grouped_at"})  # columns that are set in the background
 Names = Mapping[str, Column[Any]]
 
 

@@ -53,7 +53,10 @@ _GONE = {BodyState.EXPIRED: "have expired", BodyState.ERASED: "were erased"}
 
 @dataclass(frozen=True)
 class Push:
-    """One delivery. ``received_at`` UTC; ``records`` in it, ``held`` of those; ``reason``: a code."""
+    """One delivery. ``received_at`` UTC; ``records`` in it, ``held`` of those; ``reason``: a code.
+
+    ``sender``: the address it came from; ``taken_microseconds``: from its arrival until it was about to be stored.
+    """
 
     id: str
     source: str
@@ -69,6 +72,8 @@ class Push:
     kind: Kind | None = None
     reason: str | None = None
     message: str | None = None
+    sender: str | None = None
+    taken_microseconds: int | None = None
 
 
 def row(push: Push) -> dict[str, object]:

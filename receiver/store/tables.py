@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -21,11 +19,13 @@ from sqlalchemy import (
     text,
 )
 
-from receiver.fields import Field, FieldTable, FieldType, Kind
-from receiver.messages.absence import absence_columns
-from receiver.messages.booking import booking_columns
+from receiver.fields import FieldTable
 
+from .figure_tables import FigureTables, figure_tables
 from .keeping import keeping_tables
+from .people_tables import PeopleTables, people_tables
+from .replay_tables import ReplayTables, replay_tables
+from .state_tables import booking_tables, completion_tables, unavailability_table
 from .types import UtcDateTime
 
 _NAMES = {
@@ -58,23 +58,9 @@ class Tables:
     feed_offset: Table
     duties: Table
     erasures: Table
-
-
-def _column(found: Field) -> Column[object]:
-    match found.type:
-        case FieldType.DATETIME:
-            return Column(found.column, UtcDateTime())
-        case FieldType.INTEGER:
-            return Column(found.column, BigInteger())
-        case FieldType.TEXTS:
-            return Column(found.column, JSON(none_as_null=True))
-        case FieldType.TEXT | FieldType.BOOKING_ID:
-            return Column(found.column, Text())
-
-
-def _columns(fields: Iterable[Field], without: Iterable[str] = ()) -> list[Column[object]]:
-    chosen = {f.column: f for f in fields if f.column not in set(without)}
-    return [_column(f) for f in chosen.values()]
+    figures: FigureTables
+    replays: ReplayTables
+    people: PeopleTables
 
 
 def _partial(name: str, column: str, where: str) -> Index:
@@ -101,6 +87,9 @@ def _pushes(metadata: MetaData) -> tuple[Table, Table]:
         Column("reason", Text),
         Column("message", Text),
         Column("body_state", Text),
+        Column("sender", Text),
+        Column("taken_microseconds", BigInteger),
+        Column("grouped_at", UtcDateTime()),
         Index(None, "received_at"),
         Index(None, "source", "kind", "received_at"),
         Index("ix_pushes_refused", "source", "received_at", postgresql_where=_REFUSED, sqlite_where=_REFUSED),
@@ -143,6 +132,7 @@ def _notifications(metadata: MetaData) -> tuple[Table, Table]:
         Column("warnings", JSON, nullable=False),
         Column("problems", JSON, nullable=False),
         Column("erased_at", UtcDateTime()),
+        Column("grouped_at", UtcDateTime()),
         UniqueConstraint("source", "event_key"),
         _partial("ix_notifications_content_apart", "content_key", "content_key <> event_key"),
         _partial("ix_notifications_booking", "booking_id", "booking_id IS NOT NULL"),
@@ -159,95 +149,6 @@ def _notifications(metadata: MetaData) -> tuple[Table, Table]:
         Index(None, "notification_id"),
     )
     return notifications, repeats
-
-
-def _bookings(metadata: MetaData, table: FieldTable) -> tuple[Table, Table]:
-    confirmed = [f for kind in (Kind.CONFIRMATION, Kind.CANCELLATION) for f in table.kinds[kind].fields]
-    wanted = set(booking_columns(table))
-    bookings = Table(
-        "bookings",
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("booking_id", Text, primary_key=True),
-        *_columns(f for f in confirmed if f.column in wanted),
-        Column("status", Text, nullable=False),
-        Column("changed_at", UtcDateTime()),
-        Column("cancelled_at", UtcDateTime()),
-        Column("completed_at", UtcDateTime()),
-        Column("completion_status", Text),
-        Column("completed_successfully", Boolean),
-        Column("completed_by", Text),
-        Column("ever_confirmed", Boolean, nullable=False),
-        Column("first_received_at", UtcDateTime(), nullable=False),
-        Column("last_received_at", UtcDateTime(), nullable=False),
-        Column("applied_id", Text),
-        Column("applied_key", Text),
-        Column("last_event_at", UtcDateTime()),
-        Column("last_event_rank", Integer),
-        Column("last_event_received_at", UtcDateTime()),
-        Column("last_event_id", Text),
-        Index(None, "primary_order_number"),
-        Index(None, "planning_window_start"),
-        Index(None, "last_received_at"),
-    )
-    codes = Table(
-        table.groups["theBookingCodes"].table,
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("booking_id", Text, primary_key=True),
-        Column("position", Integer, primary_key=True, autoincrement=False),
-        *_columns(table.groups["theBookingCodes"].fields),
-    )
-    return bookings, codes
-
-
-def _completions(metadata: MetaData, table: FieldTable) -> tuple[Table, Table, Table]:
-    own = table.kinds[Kind.COMPLETION].fields
-    order, location = table.groups["theOrder"].fields, table.groups["theLocation"].fields
-    completions = Table(
-        "completions",
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("booking_id", Text, primary_key=True),
-        Column("notification_id", ForeignKey("notifications.id"), nullable=False),
-        *_columns((*own, *order, *location), without=("booking_id",)),
-        Index(None, "notification_id"),
-    )
-    lists = []
-    for name, extra in (("theResources", []), ("theBusinessData", [Column("part", Text, primary_key=True)])):
-        lists.append(
-            Table(
-                table.groups[name].table,
-                metadata,
-                Column("source", Text, primary_key=True),
-                Column("booking_id", Text, primary_key=True),
-                *extra,
-                Column("position", Integer, primary_key=True, autoincrement=False),
-                *_columns(table.groups[name].fields),
-            )
-        )
-    return completions, lists[0], lists[1]
-
-
-def _unavailabilities(metadata: MetaData, table: FieldTable) -> Table:
-    wanted = set(absence_columns(table))
-    return Table(
-        "unavailabilities",
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("resource_id", Text, primary_key=True),
-        Column("period_start", UtcDateTime(), primary_key=True),
-        Column("period_end", UtcDateTime(), primary_key=True),
-        *_columns(f for f in table.kinds[Kind.UNAVAILABILITY].fields if f.column in wanted),
-        Column("action", Text, nullable=False),
-        Column("status", Text, nullable=False),
-        Column("first_received_at", UtcDateTime(), nullable=False),
-        Column("last_received_at", UtcDateTime(), nullable=False),
-        Column("last_event_at", UtcDateTime()),
-        Column("applied_id", Text),
-        Column("applied_key", Text),
-        Index(None, "period_start", "period_end"),
-    )
 
 
 def _changes(metadata: MetaData) -> tuple[Table, Table]:
@@ -284,9 +185,12 @@ def build_tables(table: FieldTable) -> Tables:
         metadata,
         *_pushes(metadata),
         *_notifications(metadata),
-        *_bookings(metadata, table),
-        *_completions(metadata, table),
-        _unavailabilities(metadata, table),
+        *booking_tables(metadata, table),
+        *completion_tables(metadata, table),
+        unavailability_table(metadata, table),
         *_changes(metadata),
         *keeping_tables(metadata),
+        figure_tables(metadata),
+        replay_tables(metadata),
+        people_tables(metadata),
     )

@@ -65,15 +65,16 @@ class PushDoor:
         if door is None:
             self._turned_away.push(NOBODY, "unknown_source", 404, self._proxies.sender(request).address)
             return Answer(refusal(404, "There is no such source."))
+        sender = self._proxies.sender(request)
         try:
             refuse_browsers(request.environ)
-            door.guard.check(read_authorization(request), self._proxies.sender(request))
+            door.guard.check(read_authorization(request), sender)
             body = read_body(request, self._most_bytes)
         except Refused as error:
-            address = self._proxies.sender(request).address
-            self._turned_away.push(name, error.reason, error.status, address)
+            self._turned_away.push(name, error.reason, error.status, sender.address)
             return _refused(error)
-        receipt = self._intake.receive(Delivery(door.source, body, request.content_type))
+        address = str(sender.address) if sender.address is not None else None
+        receipt = self._intake.receive(Delivery(door.source, body, request.content_type, address))
         seconds = time.perf_counter() - started
         self._metrics.answered(name, receipt, seconds)
         _log_push(name, receipt, len(body), seconds)

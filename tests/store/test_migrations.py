@@ -8,12 +8,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select, text
+from sqlalchemy import MetaData, inspect, select, text
 
 from receiver.errors import BehindMigrations
 from receiver.fields import field_table
 from receiver.store import engine as engines
 from receiver.store import migrations
+from receiver.store.figure_tables import figure_tables
+from receiver.store.people_tables import people_tables
+from receiver.store.replay_tables import replay_tables
 from receiver.store.store import Store
 from tests.support.corridor import Corridor, corridor
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability
@@ -33,7 +36,12 @@ VIEWS = {
     "v1_changes": "cursor, source, entity, entity_key, change, notification_id, occurred_at, recorded_at",
 }
 
-EMPTY = ("completion_resources", "completion_business_data", "duties", "erasures")
+EMPTY = {"completion_resources", "completion_business_data", "duties", "erasures"}
+EMPTY |= {
+    f"{table}" for make in (figure_tables, replay_tables, people_tables) for table in vars(make(MetaData())).values()
+}
+# What an older schema has no column for is gone after a way down and up again.
+GONE = {"sender", "taken_microseconds"}
 
 
 def _fill(found: Corridor) -> None:
@@ -69,7 +77,7 @@ def _same(now: dict[str, list[dict[str, object]]], before: dict[str, list[dict[s
     """Whether everything that an older schema can hold is as it was."""
     assert all(len(now[name]) == len(before[name]) for name in now)
     return all(
-        value == old[column]
+        value == old[column] or (column in GONE and value is None)
         for name in now
         for row, old in zip(now[name], before[name], strict=True)
         for column, value in row.items()
@@ -97,7 +105,7 @@ def test_every_step_down_and_up_again_with_data_in_place(database_url: str) -> N
             assert _same(_contents(found), before)
         migrations.upgrade(found.store.engine)
         assert migrations.current(found.store.engine) == newest
-        assert _contents(found) == before
+        assert _same(_contents(found), before)
         found.push(confirmation(bookingId="77"))
         migrations.downgrade(found.store.engine, "base")
         assert set(inspect(found.store.engine).get_table_names()) <= {"alembic_version"}
