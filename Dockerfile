@@ -1,3 +1,12 @@
+# Styles and scripts of the pages for people.
+FROM node:22-bookworm-slim AS pages
+WORKDIR /src/pages
+COPY pages ./
+RUN npm ci --ignore-scripts --omit=optional --no-audit --no-fund \
+    && mkdir -p ../receiver/admin/static \
+    && npm run build
+
+
 FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
@@ -8,8 +17,10 @@ RUN python -m venv /srv/receiver \
     && /srv/receiver/bin/pip install --require-hashes -r requirements.lock \
     && pip install --require-hashes -r requirements-build.lock
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md build_pages.py ./
+COPY pages pages
 COPY receiver receiver
+COPY --from=pages /src/receiver/admin/static receiver/admin/static
 COPY migrations migrations
 COPY schemas schemas
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \

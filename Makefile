@@ -14,7 +14,7 @@ COMPILE := $(RUN) uv pip compile --quiet --no-header --no-emit-index-url --unive
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test faults hostile soak bench profile lint format schemas sbom lock clean python ruff-check ruff-format mypy schemas-check system pytest
+.PHONY: node screenshots help demo test faults hostile soak bench profile lint format schemas sbom lock clean python ruff-check ruff-format mypy schemas-check system pytest
 
 help:  ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(TOOLS)  ## Measures the receiver beside the floor and its peers, as rat
 profile: $(TOOLS)  ## Says where the microseconds of one push go (ARGS=--sqlite; ARGS=--help)
 	@$(MAKE) --no-print-directory system
 	@$(RUN) tests.performance.profile $(ARGS)
+
+screenshots: $(TOOLS)  ## Takes the pictures in docs/admin.md anew
+	SCREENSHOTS=write $(RUN) pytest tests/admin/test_screenshots.py
 
 lint: ruff-check ruff-format mypy  ## Checks style, formatting and types
 
@@ -89,7 +92,7 @@ system: $(TOOLS)
 pytest: $(TOOLS)
 	$(RUN) pytest $(ARGS)
 
-$(READY): pyproject.toml requirements.lock requirements-build.lock | python
+$(READY): pyproject.toml requirements.lock requirements-build.lock build_pages.py $(wildcard pages/*.*) | python node
 	@echo "Setting up $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
@@ -101,7 +104,14 @@ $(TOOLS): $(READY) requirements-dev.lock
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# Looked at only when the environment is about to be made.
+# Looked at only when the environment is about to be made. The pages' styles are built by npm.
+node:
+	@command -v npm >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y npm >/dev/null; fi; \
+		command -v npm >/dev/null || \
+		{ echo "npm is not there, and the pages' styles are built by it: install Node.js 20 or newer" >&2; exit 1; }; }
+
 python:
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not there: Python 3.11 or newer is needed" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,39 +5,61 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from secrets import token_urlsafe
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import uuid_utils
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from receiver.fields import FieldTable, field_table
+from receiver.intake.deciding import Deciding
 from receiver.intake.intake import Intake
+from receiver.intake.rebuilding import Rebuilding
 from receiver.intake.source import Source
 from receiver.intake.spooling import Fallback
+from receiver.intake.walking import Walking
+from receiver.jobs import replay_process
 from receiver.jobs.caretaker import Caretaker, Duty
 from receiver.jobs.draining import Drainer
 from receiver.jobs.erasing import Erasing
+from receiver.jobs.figures import Figuring, Timing
 from receiver.jobs.housekeeping import Housekeeping
+from receiver.jobs.replay_plan import Planning
+from receiver.jobs.replay_slices import Work
+from receiver.jobs.replaying import Dispatch, Replaying
+from receiver.rhythm import Rhythm
 from receiver.settings import Settings
 from receiver.sources import build_limits, build_sources
 from receiver.spool import Spool, SpoolReply
 from receiver.store import engine
 from receiver.store.readiness import Readiness
+from receiver.store.reply_times import ReplyTimes
 from receiver.store.retention import Keep
+from receiver.store.roles import Role
 from receiver.store.store import Store
+from receiver.store.trail import Trail
 from receiver.web.door import Door, PushDoor, ShortWay
 from receiver.web.guard import Guard
 from receiver.web.health import health_blueprint
 from receiver.web.metrics import Metrics, SpoolFigures, StoredFigures
 from receiver.web.monitors import Monitors
+from receiver.web.mounted import Mounted
 from receiver.web.proxies import Proxies
 from receiver.web.push import push_blueprint
 from receiver.web.safety import make_safe
 from receiver.web.silence import Silence
 from receiver.web.turned_away import TurnedAway
 from receiver.wire import Limits, refusal
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from receiver.admin.gate import Gate
+    from receiver.admin.oidc_settings import OidcSettings
 
 _LONG_SEARCH = 900.0
 
@@ -58,6 +80,7 @@ class Parts:
     store: Store
     intake: Intake
     spool: Spool | None
+    reply_times: ReplyTimes
 
 
 def build_parts(settings: Settings, *, bounded: bool = True) -> Parts:
@@ -75,7 +98,7 @@ def build_parts(settings: Settings, *, bounded: bool = True) -> Parts:
     spool = Spool(env.spool, env.spool_max_bytes) if env.spool is not None else None
     fallback = Fallback(spool, env.spool_reply, limits)
     intake = Intake(store, table, limits, fallback, utc_now, uuid_utils.uuid7)
-    return Parts(settings, table, build_sources(settings, table), limits, store, intake, spool)
+    return Parts(settings, table, build_sources(settings, table), limits, store, intake, spool, ReplyTimes())
 
 
 def build_drainer(parts: Parts) -> Drainer | None:
@@ -113,6 +136,12 @@ def build_caretaker(parts: Parts) -> Caretaker:
     stopped = Event()
     housekeeping = build_housekeeping(parts, stopped.wait)
     duties = [Duty("housekeeping", housekeeping.run_if_due, seconds=60.0, seconds_after_failure=60.0)]
+    dispatch = Dispatch(parts.store, utc_now, lambda: str(uuid_utils.uuid7()), replay_process.begin)
+    duties.append(Duty("replaying", dispatch.look, seconds=2.0, seconds_after_failure=10.0))
+    figuring = Figuring(parts.store, build_keep(parts.settings).rows, utc_now, stopped.wait)
+    duties.append(Duty("figures", figuring.run_if_due, seconds=60.0, seconds_after_failure=60.0))
+    timing = Timing(parts.store, parts.reply_times.take, utc_now, stopped.wait)
+    duties.append(Duty("reply_times", timing.run, seconds=0.0, seconds_after_failure=0.0))
     drainer = build_drainer(parts)
     if drainer is not None:
         duties.append(Duty("draining", drainer.drain, seconds=0.5, seconds_after_failure=1.0))
@@ -128,10 +157,38 @@ def _guard(settings: Settings, name: str) -> Guard:
     return Guard(found.username, password, hashed, networks)
 
 
+def build_gate(parts: Parts, proxies: Proxies) -> Gate:
+    """What lets people in."""
+    from receiver.admin.gate import Gate  # noqa: PLC0415 - of the pages: loaded when somebody asks for one
+
+    env = parts.settings.env
+    lasting = timedelta(minutes=env.session_idle_minutes), timedelta(hours=env.session_hours)
+    return Gate(parts.store, proxies, utc_now, partial(token_urlsafe, 32), *lasting, _oidc(parts.settings))
+
+
+def _oidc(settings: Settings) -> OidcSettings | None:
+    from receiver.admin.oidc_settings import OidcSettings  # noqa: PLC0415
+
+    found, secret = settings.people.oidc, settings.client_secret
+    if found is None:
+        return None
+    return OidcSettings(
+        issuer=found.issuer,
+        client_id=found.client_id,
+        client_secret=secret.get_secret_value() if secret is not None else None,
+        scopes=found.scopes,
+        name_claim=found.name_claim,
+        role_claim=found.role_claim,
+        sources_claim=found.sources_claim,
+        roles={claim: Role(role) for claim, role in settings.people.roles.items()},
+        label=found.label,
+    )
+
+
 def create_app(parts: Parts) -> Flask:
     """The web application."""
     settings = parts.settings
-    metrics = Metrics()
+    metrics = Metrics(parts.reply_times)
     turned_away = TurnedAway(metrics, monotonic)
     doors = {name: Door(source, _guard(settings, name)) for name, source in parts.sources.items()}
     app = Flask("receiver", static_folder=None)
@@ -139,7 +196,8 @@ def create_app(parts: Parts) -> Flask:
     proxies = Proxies(env.trusted_proxies or ())
     door = PushDoor(doors, parts.intake, metrics, turned_away, proxies, env.max_push_bytes)
     app.register_blueprint(push_blueprint(door, parts.table, proxies, env.public_url))
-    app.wsgi_app = ShortWay(door, app.wsgi_app)  # type: ignore[method-assign]
+    mounted = Mounted(lambda: build_site(parts, proxies), app.wsgi_app)
+    app.wsgi_app = ShortWay(door, mounted)  # type: ignore[method-assign]
     stored = StoredFigures(parts.store, list(parts.sources), utc_now, metrics, Silence(monotonic))
     waiting = SpoolFigures(parts.spool, utc_now) if parts.spool is not None else None
     figures = [stored] if waiting is None else [stored, waiting]
@@ -152,6 +210,63 @@ def create_app(parts: Parts) -> Flask:
     app.after_request(make_safe)
     app.extensions["receiver.turned_away"] = turned_away
     return app
+
+
+def build_work(parts: Parts) -> Work:
+    """What replays work with."""
+    what = parts.store, parts.table, parts.sources
+    walking = Walking(*what, parts.limits, utc_now, uuid_utils.uuid7)
+    return Work(parts.store, parts.sources, walking, Rebuilding(*what, utc_now), utc_now, uuid_utils.uuid7)
+
+
+def build_rhythms(settings: Settings) -> dict[str, Rhythm]:
+    """How often each source is heard of, by its name."""
+    return {name: found.rhythm.rhythm() for name, found in settings.sources.items()}
+
+
+def build_replaying(parts: Parts, pause: Callable[[float], object], owner: str = "") -> Replaying:
+    """What plans, starts and runs replays, as ``owner``."""
+    return Replaying(build_work(parts), pause, owner)
+
+
+def build_planning(parts: Parts, most: int) -> Planning:
+    """What plans replays, looking at ``most`` pushes at most."""
+    return Planning(build_work(parts), most)
+
+
+def build_deciding(parts: Parts) -> Deciding:
+    """What discards and corrects."""
+    most = parts.settings.env.max_push_bytes
+    return Deciding(parts.store, parts.table, parts.sources, parts.limits, most, utc_now, uuid_utils.uuid7)
+
+
+def build_site(parts: Parts, proxies: Proxies) -> Flask:
+    """The pages for people; what they are made of is loaded only now that somebody asks for one."""
+    from receiver.admin.desk import Desk  # noqa: PLC0415
+    from receiver.admin.freshening import Freshening  # noqa: PLC0415
+    from receiver.admin.site import create_site  # noqa: PLC0415
+
+    desk = Desk(
+        store=parts.store,
+        intake=parts.intake,
+        deciding=build_deciding(parts),
+        table=parts.table,
+        sources=parts.sources,
+        limits=parts.limits,
+        spool=parts.spool,
+        proxies=proxies,
+        trail=Trail(parts.store, utc_now),
+        gate=build_gate(parts, proxies),
+        figures=Freshening(parts.store, utc_now, build_keep(parts.settings).rows),
+        replaying=build_replaying(parts, sleep),
+        planning=lambda most: build_planning(parts, most),
+        rhythms=build_rhythms(parts.settings),
+        now=utc_now,
+        most_bytes=parts.settings.env.max_push_bytes,
+    )
+    site = create_site(desk)
+    site.after_request(make_safe)
+    return site
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -157,6 +157,60 @@ class Stopped(ReceiverError):
     can_retry = True
 
 
+class WrongFilter(ReceiverError):
+    """What is looked for cannot be read: an unknown criterion, or a value that is none."""
+
+    reason = "wrong_filter"
+
+
+class NotAllowed(ReceiverError):
+    """What was asked for may not be: a password that is too usual, a name that is taken, a role that is none."""
+
+    reason = "not_allowed"
+
+
+class TooManyAttempts(ReceiverError):
+    """Signing in failed too often; ``seconds`` says when it may be tried again."""
+
+    reason = "too_many_attempts"
+    can_retry = True
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class NotLetIn(ReceiverError):
+    """Somebody did not show who they are, or is nobody who may come in."""
+
+    reason = "not_let_in"
+
+
+class ProviderUnavailable(ReceiverError):
+    """Those who sign people in for us do not answer, or not as they should."""
+
+    reason = "provider_unavailable"
+    can_retry = True
+
+
+class WrongState(ReceiverError):
+    """What was asked for is not possible now: it has been decided already, or has ended."""
+
+    reason = "wrong_state"
+
+
+class NotCorrected(ReceiverError):
+    """A correction is not valid either: nothing was written. What is wrong with it, ``check`` says."""
+
+    reason = "not_corrected"
+
+
+class LeaseLost(ReceiverError):
+    """Another process has taken a piece of work over: what this one was about to write is not written."""
+
+    reason = "lease_lost"
+
+
 class NotFound(ReceiverError):
     """What was asked for does not exist."""
 

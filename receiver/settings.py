@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from receiver.errors import SettingsError
 from receiver.fields import Kind, field_table
 from receiver.messages import Action, OnInvalid
+from receiver.people_settings import People
+from receiver.rhythm_settings import RhythmSettings
 from receiver.spool import SpoolReply
 from receiver.wire import RootNames
 
@@ -108,6 +110,7 @@ class SourceSettings(BaseModel):
     fields: dict[FieldAlias, FieldName] = Field(default_factory=dict)
     actions: dict[str, Action] = Field(default_factory=dict)
     outcomes: Outcomes = Outcomes()
+    rhythm: RhythmSettings = RhythmSettings()
 
 
 class _File(BaseModel):
@@ -115,6 +118,7 @@ class _File(BaseModel):
     sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$")], SourceSettings] = Field(
         default_factory=dict
     )
+    people: People = People()
 
 
 class Environment(BaseSettings):
@@ -150,6 +154,8 @@ class Environment(BaseSettings):
     keep_held_days: int = Field(default=730, ge=0)
     keep_rows_days: int = Field(default=2555, ge=0)
     keep_trail_days: int = Field(default=3650, ge=0)
+    session_idle_minutes: int = Field(default=30, ge=1, le=24 * 60)
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 7)
     housekeeping_hours: float = Field(default=24.0, ge=0, le=24 * 366)
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     log_level: LogLevel = LogLevel.INFO
@@ -166,11 +172,16 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, checked. ``sources`` by name: those of the file, else the one source ``drs``."""
+    """All settings, checked. ``sources`` by name: those of the file, else the one source ``drs``.
+
+    ``client_secret``: what the receiver shows the provider that signs people in for it.
+    """
 
     env: Environment
     sources: dict[str, SourceSettings]
     credentials: dict[str, Credentials | None]
+    people: People
+    client_secret: SecretStr | None
 
 
 def environment_names() -> dict[str, object]:
@@ -188,7 +199,7 @@ def _one_line(error: ValidationError, prefix: str) -> str:
     return "; ".join(said)
 
 
-def _read_file(path: Path) -> dict[str, SourceSettings]:
+def _read_file(path: Path) -> _File:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -197,7 +208,7 @@ def _read_file(path: Path) -> dict[str, SourceSettings]:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"RECEIVER_CONFIG: {path}: {error}.") from None
     try:
-        return _File.model_validate(raw).sources
+        return _File.model_validate(raw)
     except ValidationError as error:
         raise SettingsError(_one_line(error, str(path))) from None
 
@@ -214,6 +225,15 @@ def _credentials(name: str, source: SourceSettings, env: Environment) -> Credent
     if not password:
         raise SettingsError(f"sources.{name}: password_env names {source.password_env}, which is not set.")
     return Credentials(source.username, SecretStr(password))
+
+
+def _client_secret(people: People) -> SecretStr | None:
+    name = people.oidc.client_secret_env if people.oidc is not None else None
+    if name is None:
+        return None
+    if not os.environ.get(name):
+        raise SettingsError(f"people.oidc: client_secret_env names {name}, which is not set.")
+    return SecretStr(os.environ[name])
 
 
 def _check_keeping(env: Environment) -> None:
@@ -237,6 +257,7 @@ def load_settings() -> Settings:
     if (environment.push_username is None) != (environment.push_password is None):
         raise SettingsError("RECEIVER_PUSH_USERNAME and RECEIVER_PUSH_PASSWORD go together: set both or neither.")
     _check_keeping(environment)
-    sources = _read_file(environment.config) if environment.config is not None else {}
-    sources = sources or {"drs": SourceSettings()}
-    return Settings(environment, sources, {n: _credentials(n, s, environment) for n, s in sources.items()})
+    file = _read_file(environment.config) if environment.config is not None else _File()
+    sources = file.sources or {"drs": SourceSettings()}
+    credentials = {n: _credentials(n, s, environment) for n, s in sources.items()}
+    return Settings(environment, sources, credentials, file.people, _client_secret(file.people))

@@ -27,10 +27,10 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("correction_push_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
+        sa.UniqueConstraint("push_id", "position", "version", name=op.f("uq_decisions_push_id_position_version")),
     )
     op.create_index(op.f("ix_decisions_correction_push_id"), "decisions", ["correction_push_id"], unique=False)
     op.create_index(op.f("ix_decisions_notification_id"), "decisions", ["notification_id"], unique=False)
-    op.create_index(op.f("ix_decisions_push_id_position"), "decisions", ["push_id", "position"], unique=False)
     op.create_table(
         "replay_outcomes",
         sa.Column("replay_id", sa.Text(), nullable=False),
@@ -43,6 +43,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_replay_outcomes_replay_id_outcome"), "replay_outcomes", ["replay_id", "outcome"], unique=False
     )
+    op.create_index(op.f("ix_replay_outcomes_push_id"), "replay_outcomes", ["push_id"], unique=False)
     op.create_table(
         "replays",
         sa.Column("id", sa.Text(), nullable=False),

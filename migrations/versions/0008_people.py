@@ -36,11 +36,11 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=True),
-        sa.Column("display_name", sa.Text(), nullable=True),
-        sa.Column("role", sa.Text(), nullable=True),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
         sa.Column("sources", sa.JSON(), nullable=True),
-        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -52,10 +52,11 @@ def upgrade() -> None:
     op.create_table(
         "sign_in_attempts",
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("subject", name=op.f("pk_sign_in_attempts")),
     )
+    op.create_index(op.f("ix_sign_in_attempts_failed_at"), "sign_in_attempts", ["failed_at"], unique=False)
     op.create_table(
         "sign_in_links",
         sa.Column("id", sa.Text(), nullable=False),
@@ -67,6 +68,7 @@ def upgrade() -> None:
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_links")),
     )
+    op.create_index(op.f("ix_sign_in_links_ends_at"), "sign_in_links", ["ends_at"], unique=False)
     op.create_table(
         "trail",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -95,6 +97,9 @@ def upgrade() -> None:
         sa.Column("last_hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trail_ends")),
     )
+    # The trail is empty and begins with entry 1. That this row is there tells it from one that somebody took away.
+    nothing = "0" * 64
+    op.execute(f"INSERT INTO trail_ends VALUES (1, 1, '{nothing}', 0, '{nothing}')")  # noqa: S608 - a constant
 
 
 def downgrade() -> None:

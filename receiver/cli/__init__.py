@@ -20,6 +20,8 @@ _COMMANDS = (
     "replay",
     "spool",
     "housekeeping",
+    "user",
+    "audit",
     "schemas",
     "hash-password",
 )

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from secrets import token_hex
 
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.errors import SettingsError, StoreError
 from receiver.fields import field_table
 from receiver.settings import Settings
+from receiver.settings_told import told
 from receiver.store import engine as engines
 from receiver.store.changes import ChangeLog
+from receiver.store.settings_noted import SettingsNoted
 from receiver.store.store import Store
+
+from .logged import log_to_stderr
 
 
 def continue_feed(engine: Engine) -> None:
@@ -28,6 +36,18 @@ def continue_feed(engine: Engine) -> None:
         ChangeLog(connection, store.tables).go_on()
 
 
+def note_settings(engine: Engine, settings: Settings) -> None:
+    """Leave an entry in the trail where the settings are other than at the last start.
+
+    A database that takes no writes now keeps nobody from starting.
+    """
+    noted = SettingsNoted(Store(engine, field_table()), lambda: datetime.now(UTC), partial(token_hex, 16))
+    try:
+        noted.note(*told(settings))
+    except StoreError as error:
+        structlog.get_logger().warning("settings_not_noted", reason=error.reason)
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[Engine]:
     """An engine for the database of the settings, given back at the end.
@@ -36,6 +56,7 @@ def database(settings: Settings) -> Iterator[Engine]:
     SettingsError when it cannot be worked with.
     """
     os.umask(0o077)
+    log_to_stderr(settings.env.log_level)
     engine = engines.create(settings.env.database_url, timeout=settings.env.database_timeout)
     try:
         yield engine

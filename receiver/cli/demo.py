@@ -27,9 +27,15 @@ from receiver.simulate import (
     Simulation,
     SoapVersion,
 )
+from receiver.store import engine as engines
 from receiver.store import reports
+from receiver.store.roles import Role
+from receiver.store.store import Store
 
 from .demo_server import DemoFailed, DemoServer, free_port, require_free
+from .logged import log_to_stderr
+from .people import link_to
+from .person import by_command
 from .playing import play_on, play_once
 from .screen import Screen, figures, line_of, shown_pushes
 from .simulate import FIXED_DAY, unsettled
@@ -39,6 +45,7 @@ _PORT = 8642
 _SOURCE = "drs"
 _RATE = 6.0
 _TOLD = 10
+_LINK_LASTS = timedelta(hours=12)
 # Every form in turn; each falls back on form A where it knows no other kind.
 _DIALECTS = (
     Dialect(Form.A, SoapVersion.V11, 1),
@@ -164,11 +171,21 @@ def _on(server: DemoServer, faults: Faults, as_json: bool) -> int:
     return 0
 
 
+def _link(server: DemoServer) -> str:
+    log_to_stderr("warning")
+    store = Store(engines.create(server.database_url), field_table())
+    try:
+        return link_to(store, server.url, by_command(), "demo", Role.ADMINISTRATOR, _LINK_LASTS)
+    finally:
+        store.close()
+
+
 def _say_where(server: DemoServer) -> None:
     question = (
         "SELECT booking_id, status, planning_window_start FROM v1_bookings ORDER BY last_received_at DESC LIMIT 5"
     )
     lines = (
+        ("pages for people", f"{_link(server)}  (signs in once, as an administrator)"),
         ("pushes go to", f"{server.url}/push/{_SOURCE}"),
         ("service description", f"{server.url}/push/{_SOURCE}?wsdl"),
         ("health", f"{server.url}/healthz  {server.url}/readyz"),

@@ -20,6 +20,7 @@ from receiver.store.subjects import Found
 
 from .counting import Counting
 from .database import database
+from .person import by_command
 
 
 def _parts() -> Parts:
@@ -88,7 +89,7 @@ def erase(
     parts = _parts()
     subject = _subject(parts, order, booking, person)
     _check_proof(subject, reason, done_by)
-    task = Order(subject, source, reason, done_by)
+    task = Order(subject, source, reason, done_by, by_command())
     erasing = build_erasing(parts, Event().wait, os.urandom)
     try:
         with Counting(quiet=as_json) as counting:

@@ -11,11 +11,14 @@ import click
 from receiver.app import build_housekeeping, build_keep, build_parts, utc_now
 from receiver.settings import load_settings
 from receiver.store import migrations
+from receiver.store.chain import Action
 from receiver.store.retention import Expired, Retention
+from receiver.store.trail import Trail
 
 from .counting import Counting
 from .database import database
 from .erase import erase, erasures
+from .person import by_command
 
 
 def _said(expired: Expired) -> str:
@@ -50,6 +53,8 @@ def command(context: click.Context, dry_run: bool, as_json: bool) -> None:
         kept = build_housekeeping(parts, Event().wait).run(
             counting.stopped, lambda done: counting.show("Erased", sum(asdict(done).values()))
         )
+    figures = {name: count for name, count in asdict(kept.expired).items() if count}
+    Trail(parts.store, utc_now).note(by_command().person, Action.KEPT_HOUSE, details=figures)
     if as_json:
         click.echo(json.dumps({"finished": kept.finished, **asdict(kept.expired)}))
     else:

@@ -20,7 +20,7 @@ from receiver.store import migrations
 from receiver.web.guard import is_usable_hash
 
 from .counts import folder_for_counts
-from .database import continue_feed, database
+from .database import continue_feed, database, note_settings
 from .loading import loading
 
 
@@ -35,6 +35,7 @@ def _prepare_database(settings: Settings) -> None:
                 migrations.upgrade(engine)
             migrations.require_newest(engine)
             continue_feed(engine)
+            note_settings(engine, settings)
     except SettingsError as error:
         if settings.env.spool is None:
             raise

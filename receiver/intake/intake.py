@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import structlog
@@ -12,23 +12,24 @@ from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnav
 from receiver.fields import FieldTable
 from receiver.messages import Notification
 from receiver.spool import SpooledPush
-from receiver.store import notifications, pushes
+from receiver.store import figures, notifications, pushes
 from receiver.store.express import express
 from receiver.store.pushes import Outcome
 from receiver.store.store import Store
 from receiver.strands import elsewhere
 from receiver.wire import Limits, Reading, Verdict, render
 
-from .draft import Delivery, Draft, digest
+from .draft import Delivery, Draft
 from .happy import HappyPath
 from .judging import batches, judged, where
 from .receipt import RETRY_AFTER, Receipt, Tally, receipt_of, told, unreadable
-from .repeats import Arrival
-from .settling import Settling
+from .retrying import Retrying
+from .settling import Also, Settling
 from .source import Source
 from .spooling import Fallback
 
 _RACES = 20
+_COUNTED_ANYWAY = timedelta(hours=1)
 _log = structlog.get_logger()
 
 
@@ -83,6 +84,13 @@ class Intake:
         draft = Draft(push.push_id, push.received_at, delivery, self._now, answered=push.reply_status)
         if not self._is_stored(draft):
             self._take(draft)
+        self._count_again(push.received_at)
+
+    def _count_again(self, moment: datetime) -> None:
+        """Have the hour of a push that comes late counted again, as the last ones are anyway."""
+        if self._now() - moment > _COUNTED_ANYWAY:
+            with self._store.transaction() as connection:
+                figures.mark_hour(connection, self._store.tables, moment, self._now())
 
     def _take(self, draft: Draft) -> Receipt:
         """Store the push in whatever way can be. Raises StoreError when nothing can be stored."""
@@ -141,7 +149,7 @@ class Intake:
         source, tables = draft.delivery.source, self._store.tables
         with self._store.transaction() as connection:
             arrival = draft.arrival()
-            before = notifications.held_of_same_bytes(connection, tables, source.name, draft.sha256)
+            before = notifications.of_same_bytes(connection, tables, source.name, draft.sha256)
             settling = Settling(connection, tables, self._table, source, arrival, before, self._new_id)
             settling.settle(first)
             for batch in found:
@@ -163,30 +171,10 @@ class Intake:
         draft.receipt = None
         return elsewhere(lambda: self._in_turn(draft, attempt))
 
-    def retry(self, push_id: str, sources: dict[str, Source], *, dry_run: bool = False) -> Tally | None:
-        """Walk a stored push through the corridor again, as settings are now; what was settled stays as it is.
-
-        Returns what came of it, or None when there is no such push. With ``dry_run`` nothing is written. Raises
-        Unreadable when the bytes still cannot be read, StoreError when the database fails.
-        """
-        tables = self._store.tables
-        with self._store.reading() as connection:
-            found = pushes.body_of(connection, tables, push_id)
-        if found is None or found[0] not in sources:
-            return None
-        source, received_at, body = sources[found[0]], found[1], found[2]
-        for _ in range(_RACES):
-            try:
-                with self._store.transaction() as connection:
-                    before = notifications.of_push(connection, tables, push_id)
-                    arrival = Arrival(push_id, digest(body), received_at, self._now, is_new=False, is_live=False)
-                    settling = Settling(connection, tables, self._table, source, arrival, before, self._new_id)
-                    records = Reading(body, source.names, self._limits).records()
-                    for batch in batches(judged(source, records)):
-                        settling.settle(batch)
-                    if dry_run:
-                        connection.rollback()
-                    return settling.tally
-            except StoreConflict:
-                continue
-        raise StoreUnavailable("Other transactions got there first every time.")
+    def retry(
+        self, push_id: str, sources: Mapping[str, Source], *, dry_run: bool = False, also: Also | None = None
+    ) -> Tally | None:
+        """Walk a stored push through the corridor again: see Retrying."""
+        return Retrying(self._store, self._table, self._limits, self._now, self._new_id).retry(
+            push_id, sources, dry_run=dry_run, also=also
+        )

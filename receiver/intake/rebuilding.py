@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.fields import FieldTable
@@ -37,6 +38,10 @@ class Rebuilt:
         return Rebuilt(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
+AlsoRebuilt = Callable[[Any, Rebuilt, Stretch], object]
+"""What else a transaction is to do before it commits, with its connection, told what was done of which stretch."""
+
+
 class Rebuilding:
     """Makes current state what the notifications say it is. ``now`` gives aware UTC.
 
@@ -59,46 +64,66 @@ class Rebuilding:
         """Sources of which something is stored and nothing is known: theirs is left alone."""
         return [name for name in Stretches(self._store, self._rows).sources() if name not in self._sources]
 
-    def stretches(self, source: str | None = None) -> Iterator[Stretch]:
-        """All that is to be rebuilt, or one source's, in parts that can be done in any order. Raises StoreError."""
+    def stretches(
+        self, source: str | None = None, *, among: Collection[str] | None = None, beyond: Stretch | None = None
+    ) -> Iterator[Stretch]:
+        """All that is to be rebuilt, or one source's, or that of those ``among`` all, in parts that can be done in any
+        order; those after the part ``beyond``. Raises StoreError."""
         cut = Stretches(self._store, self._rows)
         for name in [source] if source is not None else cut.sources():
-            if name in self._sources:
-                for entity in Entity:
-                    yield from cut.of(Stretch(entity, name))
+            if name not in self._sources or (among is not None and name not in among):
+                continue
+            for entity in Entity:
+                whole = Stretch(entity, name)
+                if beyond is not None:
+                    if (name, entity) < (beyond.source, beyond.entity):
+                        continue
+                    if (name, entity) == (beyond.source, beyond.entity):
+                        if beyond.upto is None:
+                            continue
+                        whole = replace(whole, after=beyond.upto)
+                yield from cut.of(whole)
 
     def prepare(self) -> None:
         """Before the first stretch is rebuilt. Raises StoreError."""
         rebuild.prepare(self._store)
 
-    def rebuild(self, stretch: Stretch, *, dry_run: bool = False) -> Rebuilt:
+    def rebuild(self, stretch: Stretch, *, dry_run: bool = False, also: AlsoRebuilt | None = None) -> Rebuilt:
         """Rebuild one stretch in one transaction. With ``dry_run`` nothing is written. Raises StoreError.
 
-        Where pushes got there first it is done in smaller parts, down to a single state.
+        Where pushes got there first it is done in smaller parts, down to a single state; ``also`` is done in the
+        transaction of each.
         """
         if dry_run or not self._overlaps:
             with rebuild.reading(self._store, stretch) as part:
                 found = self._do(part, stretch, write=False)
             if dry_run or not found.bookings + found.unavailabilities:
+                if also is not None:
+                    with self._store.transaction() as connection:
+                        also(connection, found, stretch)
                 return found
-        return self._rebuild(stretch, self._rows)
+        return self._rebuild(stretch, self._rows, also)
 
     @property
     def _overlaps(self) -> bool:
         """Whether what only reads keeps nobody waiting in a transaction that may write."""
         return self._store.engine.dialect.name == "postgresql"
 
-    def _rebuild(self, stretch: Stretch, rows: int) -> Rebuilt:
+    def _rebuild(self, stretch: Stretch, rows: int, also: AlsoRebuilt | None) -> Rebuilt:
         for _ in range(_RACES if rows == 1 else 1):
             try:
                 with rebuild.writing(self._store, stretch) as part:
-                    return self._do(part, stretch, write=True)
+                    found = self._do(part, stretch, write=True)
+                    if also is not None:
+                        also(part.connection, found, stretch)
+                    return found
             except StoreConflict:
                 continue
         if rows == 1:
             raise StoreUnavailable("Other transactions got there first every time.")
         fewer = max(1, rows // 8)
-        return sum((self._rebuild(p, fewer) for p in Stretches(self._store, fewer).of(stretch)), Rebuilt())
+        parts = Stretches(self._store, fewer).of(stretch)
+        return sum((self._rebuild(p, fewer, also) for p in parts), Rebuilt())
 
     def _do(self, part: Slice, stretch: Stretch, *, write: bool) -> Rebuilt:
         if stretch.entity is Entity.BOOKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
 
 from receiver.errors import NotUnderstood, Unreadable
@@ -35,9 +36,21 @@ class Receipt:
     spooled: bool = False
 
 
+class RecordOutcome(StrEnum):
+    """What came of one record."""
+
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    SETTLED_BEFORE = "settled_before"
+    HELD = "held"
+
+
 @dataclass
 class Tally:
-    """Counts of one push, filled as its records are settled."""
+    """Counts of one push, filled as its records are settled.
+
+    ``outcomes``, where they are wanted: what came of each record, by position, and the code of its first problem.
+    """
 
     kind: Kind | None = None
     applied: int = 0
@@ -47,6 +60,13 @@ class Tally:
     held_before: int = 0
     first_heard: datetime | None = None
     invalid: list[Notification] = field(default_factory=list)
+    outcomes: list[tuple[int, RecordOutcome, str | None]] | None = None
+
+    def note(self, notification: Notification, outcome: RecordOutcome) -> None:
+        """Keep what came of a record, where that is wanted."""
+        if self.outcomes is not None:
+            problems = notification.problems if outcome is RecordOutcome.HELD else ()
+            self.outcomes.append((notification.position, outcome, problems[0].code if problems else None))
 
     @property
     def records(self) -> int:

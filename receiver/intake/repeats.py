@@ -48,23 +48,27 @@ class Arrival:
 class Repeats:
     """Knows the records of one delivery that are stored already.
 
-    ``before`` are stored notifications by position: those that the same bytes brought earlier and that are still held,
-    or, when a stored delivery is walked again, all that it brought.
+    ``before`` are stored notifications by position: those that the same bytes brought earlier and that are still held
+    or were discarded, or, when a stored delivery is walked again, all that it brought. Position 0 is the push itself.
     """
 
     def __init__(self, connection: Connection, tables: Tables, arrival: Arrival, before: dict[int, Known]) -> None:
         self._connection, self._tables = connection, tables
         self._arrival, self._before = arrival, before
+        self.whole = before.get(0)
+        """What a person has decided about as a whole, when nothing could be read of these bytes."""
 
     def settled(self, notification: Notification) -> Known | None:
         """What this very record of a stored delivery has become, as long as it still says the same.
 
-        One of which something was erased says something else now, and is the same.
+        One of which something was erased says something else now, and is the same; so is one that was discarded,
+        however it reads now.
         """
         before = self._before.get(notification.position)
         if before is None or before.status is NotificationStatus.HELD:
             return None
-        return before if before.erased or before.content_key == notification.content_key else None
+        is_over = before.erased or before.status is NotificationStatus.DISCARDED
+        return before if is_over or before.content_key == notification.content_key else None
 
     def waiting(self, notification: Notification, same: Sequence[Known]) -> Known | None:
         """The held notification that this is a delivery of: the same content, or the same place in the same bytes."""

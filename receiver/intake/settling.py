@@ -16,13 +16,19 @@ from receiver.messages.chronicle import Chronicle
 from receiver.messages.completion import completion
 from receiver.store import notifications
 from receiver.store.changes import Changed, ChangeLog
+from receiver.store.decisions import Decision
 from receiver.store.notifications import Entry, Known, NotificationStatus
 from receiver.store.tables import Tables
 
-from .receipt import Tally
+from .receipt import RecordOutcome, Tally
 from .repeats import Arrival, Repeats
 from .source import Source
 from .work import Work, read_work, write_work
+
+Also = Callable[[Connection, Tally], object]
+"""What else a transaction is to do before it commits, told what came of the records."""
+AlsoDecided = Callable[[Connection, Decision], object]
+"""The same, told what was decided."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,10 @@ class _Place:
 
 
 class Settling:
-    """Settles the batches of one push inside one transaction. ``before`` is as Repeats has it."""
+    """Settles the batches of one push inside one transaction. ``before`` is as Repeats has it.
+
+    ``log`` is the transaction's own, where several pushes share it; ``tally`` is what is counted in.
+    """
 
     def __init__(
         self,
@@ -52,19 +61,26 @@ class Settling:
         arrival: Arrival,
         before: dict[int, Known],
         new_id: Callable[[], object],
+        log: ChangeLog | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._connection, self._tables, self._table = connection, tables, table
         self._source, self._arrival = source, arrival
         self._repeats = Repeats(connection, tables, arrival, before)
         self._new_id = new_id
         self._fold = BookingFold(table)
-        self._log = ChangeLog(connection, tables)
+        self._log = log or ChangeLog(connection, tables)
         self._chronicles: dict[str, Chronicle] = {}
         self._now = arrival.received_at
-        self.tally = Tally()
+        self.tally = tally or Tally()
+        self.released: set[str] = set()
+        """The ids of held notifications that are held no longer."""
 
     def settle(self, batch: Sequence[Notification]) -> None:
         """Settle ``batch`` in its order. Raises StoreConflict when another transaction got there first."""
+        if self._repeats.whole is not None:
+            self._decided(batch, self._repeats.whole)
+            return
         work = read_work(self._connection, self._tables, self._source.name, batch)
         # Asked only now that the current states are locked: what is stored of them was written before this moment.
         self._now = self._arrival.now()
@@ -81,6 +97,14 @@ class Settling:
                 self._booking(work, notification)
         write_work(self._connection, self._tables, self._source.name, self._arrival.push_id, work, self._log)
 
+    def _decided(self, batch: Sequence[Notification], whole: Known) -> None:
+        """Records of bytes that could not be read once, and that a person has decided about: nothing comes of them."""
+        for notification in batch:
+            self.tally.kind = self.tally.kind or notification.kind
+            self.tally.repeats += 1
+            self.tally.note(notification, RecordOutcome.SETTLED_BEFORE)
+            self.tally.heard_before(whole.received_at)
+
     def _hold(self, work: Work, notification: Notification) -> None:
         same = work.known.get(notification.content_key, [])
         before = self._repeats.waiting(notification, same) or next(iter(same), None)
@@ -89,6 +113,7 @@ class Settling:
             return
         self.tally.held += 1
         self.tally.remember(notification)
+        self.tally.note(notification, RecordOutcome.HELD)
         place = _Place(str(self._new_id()), self._arrival.received_at, None)
         self._keep(work, notification, notification.content_key, NotificationStatus.HELD, place)
 
@@ -96,9 +121,11 @@ class Settling:
         if of.status is NotificationStatus.HELD:
             self.tally.held_before += 1
             self.tally.remember(notification)
+            self.tally.note(notification, RecordOutcome.HELD)
         else:
             # Also what the settings would refuse today: it has been taken, and the sender may hear so again.
             self.tally.repeats += 1
+            self.tally.note(notification, RecordOutcome.SETTLED_BEFORE)
         self.tally.heard_before(of.received_at)
         if self._arrival.is_new:
             work.repeats[notification.position] = of.id
@@ -120,10 +147,12 @@ class Settling:
         same.append(Known(place.id, n.content_key, key, status, place.received_at))
         if place.held is not None:
             self._repeats.no_longer_waits(n)
+            self.released.add(place.id)
             if self._arrival.is_new:
                 work.repeats[n.position] = place.id
 
-    def _count(self, applied: bool) -> NotificationStatus:
+    def _count(self, notification: Notification, applied: bool) -> NotificationStatus:
+        self.tally.note(notification, RecordOutcome.APPLIED if applied else RecordOutcome.SUPERSEDED)
         if applied:
             self.tally.applied += 1
             return NotificationStatus.APPLIED
@@ -151,7 +180,7 @@ class Settling:
         after, applied = self._next(work, before, event, booking_id)
         if applied:
             after = replace(after, applied_id=place.id, applied_key=place.key_of(notification))
-        self._keep(work, notification, key, self._count(applied), place)
+        self._keep(work, notification, key, self._count(notification, applied), place)
         work.events.setdefault(booking_id, []).append(event)
         work.bookings[booking_id] = after
         work.touched.add(booking_id)
@@ -214,7 +243,7 @@ class Settling:
         if applied:
             said = place.key_of(notification)
             state = absence_step(state, notification, self._source.rules, self._table, received, place.id, said)
-        self._keep(work, notification, event, self._count(applied), place)
+        self._keep(work, notification, event, self._count(notification, applied), place)
         work.absences[key] = state
         work.absent.add(key)
         self._changed(work, "unavailability", str(key), absence_change(before, state), place, received)

@@ -14,8 +14,9 @@ from receiver.intake.source import Source
 from receiver.messages.canonical import Values, canonical, levels
 from receiver.messages.subject import Subject, SubjectKind, digest
 from receiver.spool import Spool
-from receiver.store import proofs
+from receiver.store import proofs, trail
 from receiver.store.bodies import Bodies
+from receiver.store.chain import Action, By, Entry
 from receiver.store.erasure import Eraser
 from receiver.store.proofs import Proof
 from receiver.store.store import Store
@@ -31,12 +32,16 @@ Show = Callable[[str, int], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be erased and why: ``subject``, of one ``source`` or (None) of all, and who does it."""
+    """What is to be erased and why: ``subject``, of one ``source`` or (None) of all, and who does it.
+
+    ``done_by`` is for the proof, ``by`` for the trail.
+    """
 
     subject: Subject
     source: str | None
     reason: str
     done_by: str | None
+    by: By
 
 
 class Erasing:
@@ -88,6 +93,10 @@ class Erasing:
                     *(order.source, order.reason, order.done_by, counts),
                 )
                 proofs.add(connection, self._store.tables, proof)
+            # Whom or what, the trail does not say either.
+            details = {"kind": order.subject.kind.value, "source": order.source, "counts": counts}
+            entry = Entry(self._now(), order.by.person, Action.ERASED, order.by.role, None, None, order.reason, details)
+            trail.append(connection, self._store.tables, entry)
         return found.counts
 
     # Bytes

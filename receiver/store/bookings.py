@@ -46,12 +46,23 @@ def field_columns(tables: Tables) -> list[str]:
 
 def load(connection: Connection, tables: Tables, source: str, ids: Iterable[str]) -> dict[str, Booking]:
     """The bookings of those ids that are known, locked until the transaction ends, always in the same order."""
+    return _load(connection, tables, source, ids, locked=True)
+
+
+def read(connection: Connection, tables: Tables, source: str, booking_id: str) -> Booking | None:
+    """The booking as it stands, to be looked at only."""
+    return _load(connection, tables, source, [booking_id], locked=False).get(booking_id)
+
+
+def _load(
+    connection: Connection, tables: Tables, source: str, ids: Iterable[str], *, locked: bool
+) -> dict[str, Booking]:
     b, c = tables.bookings, tables.codes
     wanted = sorted(set(ids))
     if not wanted:
         return {}
     query = select(b).where(b.c.source == source, among(connection, b.c.booking_id, wanted)).order_by(b.c.booking_id)
-    rows = connection.execute(query.with_for_update()).mappings().all()
+    rows = connection.execute(query.with_for_update() if locked else query).mappings().all()
     codes: dict[str, list[dict[str, object]]] = {}
     if rows:
         names = [col for col in c.columns if col.name not in ("source", "booking_id", "position")]

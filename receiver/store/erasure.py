@@ -7,12 +7,13 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, BigInteger, Column, Connection, Table, Text, and_, delete, select, update
+from sqlalchemy import JSON, BigInteger, Column, Connection, Table, Text, and_, delete, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from receiver.messages import AbsenceKey
 from receiver.messages.subject import Subject, SubjectKind, redacted, redacted_findings, texts
 
+from . import words
 from .changes import ChangeLog
 from .expiry import delete_booking_rows
 from .lookup import among
@@ -34,9 +35,12 @@ _OURS = frozenset(
     {
         *("id", "push_id", "notification_id", "source", "sha256", "kind", "outcome", "reason", "body_state", "status"),
         *("content_key", "event_key", "applied_id", "applied_key", "completed_by", "last_event_id", "action", "part"),
+        *("decision", "made_by", "correction_push_id", "replay_id", "detail", "state", "wish", "owner", "said"),
+        *("place", "counts"),
     }
 )
-_FIELDS_OF_OURS = {("unavailabilities", "reason")}
+# But for what a field of the same name says, and what people have written.
+_FIELDS_OF_OURS = {("unavailabilities", "reason"), ("decisions", "reason"), ("replays", "reason")}
 
 
 def is_searched(table: Table, column: Column[Any]) -> bool:
@@ -142,8 +146,13 @@ class Eraser:
         connection.execute(delete(c).where(*feed))
 
     def _bury(self, connection: Connection, which: Any) -> None:
-        """Leave of notifications what tells the same again from news, and nothing else."""
-        n = self._tables.notifications
+        """Leave of notifications what tells the same again from news, and nothing else; nor of what people wrote when
+        they decided about them."""
+        n, d = self._tables.notifications, self._tables.replays.decisions
+        words.forget_those(connection, self._tables, which)
+        its = d.c.notification_id.in_(select(n.c.id).where(which))
+        corrected = d.c.correction_push_id.in_(select(n.c.push_id).where(which))
+        connection.execute(update(d).where(or_(its, corrected)).values(reason=""))
         connection.execute(update(n).where(which).values({**_TOMBSTONE, "erased_at": self._now}))
 
     def _redact(self, connection: Connection, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:
@@ -155,6 +164,7 @@ class Eraser:
             if changed:
                 if table is self._tables.notifications:
                     changed["erased_at"] = self._now
+                    words.forget(connection, self._tables, values)
                 connection.execute(update(table).where(its).values(changed))
 
 

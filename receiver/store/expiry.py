@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exi
 from receiver.fields import Kind
 from receiver.messages import AbsenceKey
 
+from . import causes_grouping, words
 from .changes import ChangeLog
 from .lookup import among
 from .notifications import NotificationStatus
@@ -138,8 +139,24 @@ def erase_deliveries(connection: Connection, tables: Tables, ids: Sequence[str],
     erased = _erase_notifications(connection, tables, list(connection.scalars(query)))
     connection.execute(delete(r).where(among(connection, r.c.push_id, ids)))
     left = exists().where(n.c.push_id == p.c.id)
-    pushes = connection.execute(delete(p).where(among(connection, p.c.id, ids), ~left)).rowcount
-    return {"notifications": erased, "pushes": pushes}
+    gone = list(connection.scalars(delete(p).where(among(connection, p.c.id, ids), ~left).returning(p.c.id)))
+    for table in (tables.replays.decisions, tables.replays.replay_outcomes):
+        connection.execute(delete(table).where(among(connection, table.c.push_id, gone)))
+    causes_grouping.forget_pushes(connection, tables, gone)
+    return {"notifications": erased, "pushes": len(gone)}
+
+
+def replays(tables: Tables, before: datetime) -> Select[Any]:
+    """Replays that ended before ``before`` (UTC)."""
+    r = tables.replays.replays
+    return select(r.c.ended_at, r.c.id).where(r.c.ended_at < before)
+
+
+def erase_replays(connection: Connection, tables: Tables, ids: Sequence[str]) -> int:
+    """Delete those replays, with what is left of their outcomes: most went with the pushes, which are older."""
+    r, o = tables.replays.replays, tables.replays.replay_outcomes
+    connection.execute(delete(o).where(among(connection, o.c.replay_id, ids)))
+    return connection.execute(delete(r).where(among(connection, r.c.id, ids))).rowcount
 
 
 def _is_needed(tables: Tables, before: datetime) -> ColumnElement[bool]:
@@ -173,5 +190,7 @@ def _erase_notifications(connection: Connection, tables: Tables, ids: Sequence[s
     if not ids:
         return 0
     n, r = tables.notifications, tables.repeats
+    words.forget(connection, tables, ids)
+    causes_grouping.forget_records(connection, tables, ids)
     connection.execute(delete(r).where(among(connection, r.c.notification_id, ids)))
     return connection.execute(delete(n).where(among(connection, n.c.id, ids))).rowcount

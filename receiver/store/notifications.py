@@ -13,12 +13,16 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    FromClause,
     Select,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -26,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from receiver.errors import StoreConflict
 from receiver.fields import Kind
 from receiver.messages import Notification
 
@@ -45,6 +50,7 @@ class NotificationStatus(StrEnum):
 
 # Written into statements: an index of held ones alone is used only where the plan knows that they are asked for.
 _HELD: ColumnElement[str] = literal_column(f"'{NotificationStatus.HELD.value}'")
+_DISCARDED: ColumnElement[str] = literal_column(f"'{NotificationStatus.DISCARDED.value}'")
 _NONE: ColumnElement[int] = literal_column("0")
 
 
@@ -138,24 +144,52 @@ def by_content(connection: Connection, tables: Tables, source: str, keys: Iterab
     return found
 
 
-def held_of_same_bytes(connection: Connection, tables: Tables, source: str, sha256: str) -> dict[int, Known]:
-    """Held notifications of earlier deliveries of the same bytes, by position; what they say may read otherwise now."""
+def of_same_bytes(connection: Connection, tables: Tables, source: str, sha256: str) -> dict[int, Known]:
+    """What earlier deliveries of the same bytes brought and is held, or was discarded, by position; what they say may
+    read otherwise now. Position 0 is the push as a whole, where nothing was read of it and a person has decided."""
     n, p = tables.notifications, tables.pushes
-    query = (
-        select(*_known_columns(tables), n.c.position)
-        .join(p, p.c.id == n.c.push_id)
-        .where(p.c.source == source, p.c.sha256 == sha256, p.c.held > _NONE, n.c.status == _HELD)
+    its = p.c.source == source, p.c.sha256 == sha256, p.c.held > _NONE
+    records = select(*_known_columns(tables), n.c.position).join(p, p.c.id == n.c.push_id)
+    query: CompoundSelect[Any] = union_all(
+        records.where(*its, n.c.status.in_([_HELD, _DISCARDED])), _decided(tables, p).where(*its)
     )
     return {row.position: _known(row) for row in connection.execute(query)}
 
 
+def _decided(tables: Tables, pushes: FromClause) -> Select[Any]:
+    """Pushes that a person has decided about as a whole, as if each were a discarded notification."""
+    d, p = tables.replays.decisions, pushes
+    nothing = literal_column("''", Text)
+    discarded = literal_column(f"'{NotificationStatus.DISCARDED.value}'", Text)
+    erased_at = cast(null(), tables.notifications.c.erased_at.type).label("erased_at")
+    return select(
+        *(p.c.id, nothing.label("content_key"), nothing.label("event_key"), discarded.label("status")),
+        *(p.c.received_at, erased_at, d.c.position),
+    ).join_from(p, d, and_(d.c.push_id == p.c.id, d.c.position == _NONE))
+
+
 def of_push(connection: Connection, tables: Tables, push_id: str) -> dict[int, Known]:
-    """The notifications that one delivery brought or repeated, by position."""
-    n, r = tables.notifications, tables.repeats
+    """The notifications that one delivery brought or repeated, by position; 0 as ``of_same_bytes`` has it."""
+    return of_pushes(connection, tables, [push_id]).get(push_id, {})
+
+
+def of_pushes(connection: Connection, tables: Tables, ids: Sequence[str]) -> dict[str, dict[int, Known]]:
+    """The same for several deliveries, by their ids."""
+    n, r, p = tables.notifications, tables.repeats, tables.pushes
+    same = p.alias("same")
     wanted = _known_columns(tables)
-    brought = select(*wanted, n.c.position).where(n.c.push_id == push_id)
-    repeated = select(*wanted, r.c.position).join(r, r.c.notification_id == n.c.id).where(r.c.push_id == push_id)
-    return {row.position: _known(row) for query in (repeated, brought) for row in connection.execute(query)}
+    its = and_(p.c.source == same.c.source, p.c.sha256 == same.c.sha256, same.c.held > _NONE)
+    repeated = select(*wanted, r.c.position, r.c.push_id).join(r, r.c.notification_id == n.c.id)
+    queries = (
+        _decided(tables, same).add_columns(p.c.id.label("push_id")).join(p, its).where(among(connection, p.c.id, ids)),
+        repeated.where(among(connection, r.c.push_id, ids)),
+        select(*wanted, n.c.position, n.c.push_id).where(among(connection, n.c.push_id, ids)),
+    )
+    found: dict[str, dict[int, Known]] = {}
+    for query in queries:
+        for row in connection.execute(query):
+            found.setdefault(row.push_id, {})[row.position] = _known(row)
+    return found
 
 
 def came_in_bytes(connection: Connection, tables: Tables, notification_id: str, sha256: str) -> bool:
@@ -234,7 +268,8 @@ def add(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> Non
 
 
 def settle(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> None:
-    """Write what became of held notifications: they keep their id, push and arrival.
+    """Write what became of held notifications: they keep their id, push and arrival. Raises StoreConflict when a person
+    has decided about one of them meanwhile.
 
     One of which something was erased keeps its keys: it is the same as what was sent, not as what is left of it.
     """
@@ -243,9 +278,10 @@ def settle(connection: Connection, tables: Tables, entries: Sequence[Entry]) -> 
         new: dict[str, ColumnElement[Any]] = {column: bindparam(f"new_{column}") for column in _row(entries[0])}
         for key in ("content_key", "event_key"):
             new[key] = case((n.c.erased_at.is_(None), new[key]), else_=n.c[key])
-        statement = update(n).where(n.c.id == bindparam("known_id")).values(new)
+        statement = update(n).where(n.c.id == bindparam("known_id"), n.c.status == _HELD).values(new)
         rows = [{"known_id": e.id, **{f"new_{k}": v for k, v in _row(e).items()}} for e in entries]
-        connection.execute(statement, rows)
+        if connection.execute(statement, rows).rowcount != len(rows):
+            raise StoreConflict("A person has decided about a held record meanwhile.")
 
 
 def add_repeats(connection: Connection, tables: Tables, push_id: str, found: Sequence[tuple[int, str]]) -> None:

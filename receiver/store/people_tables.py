@@ -40,11 +40,11 @@ def people_tables(metadata: MetaData) -> PeopleTables:
         "sessions",
         metadata,
         Column("id", Text, primary_key=True),
-        Column("person", Text),
-        Column("display_name", Text),
-        Column("role", Text),
+        Column("person", Text, nullable=False),
+        Column("display_name", Text, nullable=False),
+        Column("role", Text, nullable=False),
         Column("sources", JSON(none_as_null=True)),
-        Column("provider", Text),
+        Column("provider", Text, nullable=False),
         Column("data", JSON, nullable=False),
         Column("made_at", UtcDateTime(), nullable=False),
         Column("seen_at", UtcDateTime(), nullable=False),
@@ -62,13 +62,15 @@ def people_tables(metadata: MetaData) -> PeopleTables:
         Column("made_at", UtcDateTime(), nullable=False),
         Column("ends_at", UtcDateTime(), nullable=False),
         Column("used_at", UtcDateTime()),
+        Index(None, "ends_at"),
     )
     attempts = Table(
         "sign_in_attempts",
         metadata,
         Column("subject", Text, primary_key=True),
-        Column("began_at", UtcDateTime(), nullable=False),
         Column("failed", Integer, nullable=False),
+        Column("failed_at", UtcDateTime(), nullable=False),
+        Index(None, "failed_at"),
     )
     keys = Table(
         "keys",

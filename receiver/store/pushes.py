@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,7 @@ from receiver.errors import BytesGone
 from receiver.fields import Kind
 
 from .copying import put_bytes
+from .lookup import among
 from .tables import Tables
 
 
@@ -54,6 +56,9 @@ _GONE = {BodyState.EXPIRED: "have expired", BodyState.ERASED: "were erased"}
 @dataclass(frozen=True)
 class Push:
     """One delivery. ``received_at`` UTC; ``records`` in it, ``held`` of those; ``reason``: a code.
+
+    One of which nothing was read counts as holding something once a person has decided about it: the same bytes are
+    then not taken the quick way.
 
     ``sender``: the address it came from; ``taken_microseconds``: from its arrival until it was about to be stored.
     """
@@ -121,10 +126,42 @@ def body_of(connection: Connection, tables: Tables, push_id: str) -> tuple[str, 
     return found.source, found.received_at, bytes(found.body)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A delivery that is there: what walking it again takes. ``received_at`` UTC; ``body`` None: it is not kept now."""
+
+    id: str
+    source: str
+    received_at: datetime
+    sha256: str
+    body: bytes | None
+
+
+def sizes(connection: Connection, tables: Tables, ids: Sequence[str]) -> dict[str, int]:
+    """How many bytes each of those deliveries has."""
+    p = tables.pushes
+    query = select(p.c.id, p.c.size_bytes).where(among(connection, p.c.id, ids))
+    return {row.id: row.size_bytes for row in connection.execute(query)}
+
+
+def stored(connection: Connection, tables: Tables, ids: Sequence[str]) -> list[Stored]:
+    """Those of the deliveries that are there, in the order of ``ids``."""
+    p, b = tables.pushes, tables.bodies
+    query = (
+        select(p.c.id, p.c.source, p.c.received_at, p.c.sha256, b.c.body)
+        .join(b, b.c.push_id == p.c.id, isouter=True)
+        .where(among(connection, p.c.id, ids))
+    )
+    found = {
+        row.id: Stored(*row[:4], None if row.body is None else bytes(row.body)) for row in connection.execute(query)
+    }
+    return [found[i] for i in ids if i in found]
+
+
 def is_waiting(tables: Tables) -> ColumnElement[bool]:
     """Whether something may come of a push when settings change: it brought a record that is held, or it was refused
     or failed and nothing was read of it."""
-    return tables.pushes.c.id.in_(_brought_held(tables)) | _is_unread(tables)
+    return tables.pushes.c.id.in_(_brought_held(tables)) | is_unread(tables)
 
 
 def _brought_held(tables: Tables) -> Select[Any]:
@@ -133,13 +170,31 @@ def _brought_held(tables: Tables) -> Select[Any]:
     return select(n.c.push_id).where(n.c.status == literal_column("'held'"))
 
 
-def _is_unread(tables: Tables) -> ColumnElement[bool]:
-    """Whether a push was refused or failed and nothing was read of it; of those, too, there is an index."""
-    p, n, r = tables.pushes, tables.notifications, tables.repeats
+def is_unread(tables: Tables) -> ColumnElement[bool]:
+    """Whether a push was refused or failed, nothing was read of it, and nobody has decided about these bytes; of those
+    that were refused or failed there is an index."""
+    p, n, r, d = tables.pushes, tables.notifications, tables.repeats, tables.replays.decisions
     refused = p.c.outcome.in_([literal_column(f"'{found}'") for found in (Outcome.REFUSED, Outcome.FAILED)])
     # One value for each such push, as there are few; EXISTS would have PostgreSQL read all there is to repeats first.
     nothing = (select(t.c.push_id).where(t.c.push_id == p.c.id).limit(1).scalar_subquery().is_(None) for t in (n, r))
-    return and_(refused, *nothing)
+    same = p.alias("same")
+    decided = (
+        select(d.c.id)
+        .join(same, same.c.id == d.c.push_id)
+        .where(same.c.source == p.c.source, same.c.sha256 == p.c.sha256, same.c.held > literal_column("0"))
+        .where(d.c.position == literal_column("0"))
+        .limit(1)
+        .scalar_subquery()
+    )
+    return and_(refused, *nothing, decided.is_(None))
+
+
+def unread(connection: Connection, tables: Tables, ids: Sequence[str]) -> list[str]:
+    """Those of the deliveries of which nothing was read, and about which nobody has decided."""
+    p = tables.pushes
+    return list(
+        connection.scalars(select(p.c.id).where(among(connection, p.c.id, ids), is_unread(tables)).order_by(p.c.id))
+    )
 
 
 def retryable(connection: Connection, tables: Tables, source: str | None) -> list[str]:
@@ -151,7 +206,7 @@ def retryable(connection: Connection, tables: Tables, source: str | None) -> lis
     p = tables.pushes
     kept = exists().where(tables.bodies.c.push_id == p.c.id)
     # is_waiting would be asked of every push there is.
-    waiting = union(_brought_held(tables), select(p.c.id).where(_is_unread(tables)))
+    waiting = union(_brought_held(tables), select(p.c.id).where(is_unread(tables)))
     query = select(p.c.id).where(p.c.id.in_(waiting), kept).order_by(p.c.received_at, p.c.id)
     if source is not None:
         query = query.where(p.c.source == source)

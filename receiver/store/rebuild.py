@@ -53,7 +53,8 @@ class Slice:
     """One stretch in one transaction: everything in it is of one moment."""
 
     def __init__(self, connection: Connection, tables: Tables, stretch: Stretch) -> None:
-        self._connection, self.tables, self._stretch = connection, tables, stretch
+        self.connection = self._connection = connection
+        self.tables, self._stretch = tables, stretch
         self._is_postgresql = connection.dialect.name == "postgresql"
         self._key = KEYS[stretch.entity]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 from .types import UtcDateTime
 
@@ -19,7 +19,11 @@ class ReplayTables:
 
 
 def replay_tables(metadata: MetaData) -> ReplayTables:
-    """All of them. ``position`` counts records of a push from 1; 0 is the push as a whole."""
+    """All of them. ``position`` counts records of a push from 1; 0 is the push as a whole.
+
+    ``version`` counts the corrections of one record; a discard has 0. None of them refers to another table by a
+    constraint: pushes and notifications go when their time has come, and these rows with the deliveries.
+    """
     decisions = Table(
         "decisions",
         metadata,
@@ -33,7 +37,7 @@ def replay_tables(metadata: MetaData) -> ReplayTables:
         Column("reason", Text, nullable=False),
         Column("version", Integer, nullable=False),
         Column("correction_push_id", Text),
-        Index(None, "push_id", "position"),
+        UniqueConstraint("push_id", "position", "version"),
         Index(None, "notification_id"),
         Index(None, "correction_push_id"),
     )
@@ -69,5 +73,6 @@ def replay_tables(metadata: MetaData) -> ReplayTables:
         Column("outcome", Text, nullable=False),
         Column("detail", Text),
         Index(None, "replay_id", "outcome"),
+        Index(None, "push_id"),
     )
     return ReplayTables(decisions, replays, outcomes)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from receiver.errors import StoreConflict
 
-from . import expiry
+from . import expiry, people, trail
 from .lookup import after, among, planned_anew
 from .store import Store
 
@@ -29,7 +29,7 @@ class Keep:
     """How long each is kept since it arrived; None is for ever.
 
     ``bodies``: the bytes of pushes; ``held``: those of pushes that hold something for a person, or of which nothing
-    was read; ``rows``: everything else of a push; ``trail``: proofs of erasure.
+    was read; ``rows``: everything else of a push; ``trail``: proofs of erasure, and the trail of what people did.
     """
 
     bodies: timedelta | None
@@ -45,7 +45,10 @@ class Keep:
 
 @dataclass(frozen=True)
 class Expired:
-    """How many of each were erased: bytes of pushes, and rows."""
+    """How many of each were erased: bytes of pushes, and rows.
+
+    ``sessions``: people's, once they have ended, with links and counts of attempts to sign in.
+    """
 
     bodies: int = 0
     bookings: int = 0
@@ -53,7 +56,10 @@ class Expired:
     notifications: int = 0
     changes: int = 0
     pushes: int = 0
+    replays: int = 0
     proofs: int = 0
+    sessions: int = 0
+    trail: int = 0
 
     def __add__(self, other: Expired) -> Expired:
         return Expired(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -107,6 +113,7 @@ class Retention:
                 if not due:
                     yield Expired()
                 last = keys[-1]
+        yield from self._of_people()
 
     def preview(self) -> Expired:
         """How many there are now, by kind. Deliveries are at most as many: some may still be referred to."""
@@ -114,11 +121,13 @@ class Retention:
         with self._store.reading() as connection:
             for name, step in zip(self._names(), self._steps(), strict=True):
                 counts[name] = int(connection.scalar(select(func.count()).select_from(step.over.subquery())) or 0)
+            if self._keep.trail:
+                counts["trail"] = trail.expired(connection, self._tables, self._now - self._keep.trail)
         return Expired(**counts)
 
     def _names(self) -> list[str]:
         names = ["bodies"] if self._keep.bodies else []
-        names += ["bookings", "unavailabilities", "pushes"] if self._keep.rows else []
+        names += ["bookings", "unavailabilities", "pushes", "replays"] if self._keep.rows else []
         return [*names, "proofs"] if self._keep.trail else names
 
     def _steps(self) -> list[_Step]:
@@ -136,6 +145,8 @@ class Retention:
             steps.append(_Step(over, over, key, self._unavailabilities, 200))
             over = expiry.deliveries(t, before)
             steps.append(_Step(over, over, (p.c.received_at, p.c.id), self._deliveries, 500))
+            over, r = expiry.replays(t, before), t.replays.replays
+            steps.append(_Step(over, over, (r.c.ended_at, r.c.id), self._replays, 20))
         if keep.trail:
             over = select(t.erasures.c.id).where(t.erasures.c.erased_at < self._now - keep.trail)
             steps.append(_Step(over, over, (t.erasures.c.id,), self._proofs, 500))
@@ -160,6 +171,27 @@ class Retention:
             return connection.execute(over.where(its).order_by(t.pushes.c.id)).all()
 
         return _Step(over, walk, (t.bodies.c.push_id,), self._bodies, 500, due)
+
+    def _of_people(self) -> Iterator[Expired]:
+        """What people need no more: sessions that have ended, and the oldest entries of the trail."""
+        with self._store.reading() as connection:
+            is_over = people.are_over(connection, self._tables, self._now)
+        if is_over:
+            with self._store.transaction() as connection:
+                ended = people.sweep(connection, self._tables, self._now)
+            yield Expired(sessions=ended)
+        before = self._now - self._keep.trail if self._keep.trail else None
+        while before is not None and self._begins_before(before):
+            with self._store.transaction() as connection:
+                count = trail.expire(connection, self._tables, before, self._now, 500)
+            yield Expired(trail=count)
+            if not count:
+                return
+
+    def _begins_before(self, before: datetime) -> bool:
+        with self._store.reading() as connection:
+            first = trail.first_at(connection, self._tables)
+        return first is not None and first < before
 
     def _read(self, query: Select[Any]) -> Keys:
         with self._store.reading() as connection:
@@ -201,6 +233,9 @@ class Retention:
         assert self._keep.rows is not None  # noqa: S101 - the step is only there when it is set
         ids = [k.id for k in keys]
         return Expired(**expiry.erase_deliveries(connection, self._tables, ids, self._now - self._keep.rows))
+
+    def _replays(self, connection: Connection, keys: Keys) -> Expired:
+        return Expired(replays=expiry.erase_replays(connection, self._tables, [k.id for k in keys]))
 
     def _proofs(self, connection: Connection, keys: Keys) -> Expired:
         e = self._tables.erasures

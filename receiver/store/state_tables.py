@@ -10,6 +10,7 @@ from receiver.fields import Field, FieldTable, FieldType, Kind
 from receiver.messages.absence import absence_columns
 from receiver.messages.booking import booking_columns
 
+from .figure_tables import booking_indexes
 from .types import UtcDateTime
 
 
@@ -57,6 +58,7 @@ def booking_tables(metadata: MetaData, table: FieldTable) -> tuple[Table, Table]
         Column("last_event_received_at", UtcDateTime()),
         Column("last_event_id", Text),
         Index(None, "primary_order_number"),
+        *booking_indexes(),
         Index(None, "planning_window_start"),
         Index(None, "last_received_at"),
     )
@@ -97,6 +99,7 @@ def completion_tables(metadata: MetaData, table: FieldTable) -> tuple[Table, Tab
                 *_columns(table.groups[name].fields),
             )
         )
+    Index(None, lists[0].c.resource_id)
     return completions, lists[0], lists[1]
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnavailable
 from receiver.fields import FieldTable
 
+from . import aftermath
 from .engine import writing
 from .log_room import LogRoom
 from .tables import Tables, build_tables
@@ -105,8 +106,10 @@ class Store:
         try:
             with self._turn(for_much=True), self.engine.connect() as plain:
                 connection = writing(plain)
+                aftermath.forget(connection)
                 with connection.begin():
                     yield connection
+                aftermath.run(connection)
         except SQLAlchemyError as error:
             raise failure(error) from error
         except self.engine.dialect.loaded_dbapi.Error as error:  # of what only the driver can do

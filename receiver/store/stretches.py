@@ -27,13 +27,14 @@ KEYS = {Entity.BOOKING: "booking_id", Entity.UNAVAILABILITY: "resource_id"}
 class Stretch:
     """A source's bookings, or its unavailabilities by resource: keys above ``after`` up to and with ``upto``.
 
-    None is no bound. Which of two keys is the greater one, the database alone says.
+    None is no bound. Which of two keys is the greater one, the database alone says. ``only``: no others than these.
     """
 
     entity: Entity
     source: str
     after: str | None = None
     upto: str | None = None
+    only: tuple[str, ...] | None = None
 
 
 def state_of(tables: Tables, entity: Entity) -> Table:
@@ -47,6 +48,8 @@ def within(table: Table, stretch: Stretch) -> ColumnElement[bool]:
     if stretch.after is not None:
         found.append(key > stretch.after)
     found.append(key <= stretch.upto if stretch.upto is not None else key.is_not(None))
+    if stretch.only is not None:
+        found.append(key.in_(stretch.only))
     return and_(*found)
 
 

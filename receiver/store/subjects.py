@@ -60,6 +60,8 @@ class Finder:
         yield from self._each(t.notifications, self._notification)
         for table in (t.bookings, t.codes, t.completions, t.resources, t.business_data, t.unavailabilities, t.pushes):
             yield from self._each(table, self._mention)
+        for table in (t.replays.decisions, t.replays.replays):  # what people wrote, or looked for
+            yield from self._each(table, self._mention)
         self._late_ones()
         found = self.found
         found.counts.update(
@@ -82,7 +84,7 @@ class Finder:
         last: RowMapping | None = None
         while True:
             query = select(*columns).order_by(*key).limit(_ROWS)
-            if self._source is not None:
+            if self._source is not None and "source" in table.c:
                 query = query.where(table.c.source == self._source)
             if last is not None:
                 query = query.where(after(key, [last[c] for c in key]))

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from receiver.fields import FieldTable
 
-from .figure_tables import FigureTables, figure_tables
+from .figure_tables import FigureTables, figure_tables, notification_indexes, push_indexes
 from .keeping import keeping_tables
 from .people_tables import PeopleTables, people_tables
 from .replay_tables import ReplayTables, replay_tables
@@ -94,6 +94,7 @@ def _pushes(metadata: MetaData) -> tuple[Table, Table]:
         Index(None, "source", "kind", "received_at"),
         Index("ix_pushes_refused", "source", "received_at", postgresql_where=_REFUSED, sqlite_where=_REFUSED),
         Index("ix_pushes_sha256_held", "source", "sha256", postgresql_where=_WITH_HELD, sqlite_where=_WITH_HELD),
+        *push_indexes(),
     )
     bodies = Table(
         "push_bodies",
@@ -139,6 +140,7 @@ def _notifications(metadata: MetaData) -> tuple[Table, Table]:
         _partial("ix_notifications_resource", "resource_id", "resource_id IS NOT NULL"),
         Index(None, "push_id", "position"),
         Index("ix_notifications_held", "source", postgresql_where=_HELD, sqlite_where=_HELD),
+        *notification_indexes(),
     )
     repeats = Table(
         "repeats",

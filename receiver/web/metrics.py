@@ -18,6 +18,7 @@ from receiver.fields import Kind
 from receiver.intake.receipt import Receipt
 from receiver.spool import Spool
 from receiver.store import notifications, pushes
+from receiver.store.reply_times import ReplyTimes
 from receiver.store.store import Store
 
 from .room import Room
@@ -38,9 +39,10 @@ def _not_at_the_cost_of_the_reply() -> Iterator[None]:
 
 
 class Metrics:
-    """What is counted as pushes are answered."""
+    """What is counted as pushes are answered; ``reply_times`` are kept for the database as well."""
 
-    def __init__(self) -> None:
+    def __init__(self, reply_times: ReplyTimes | None = None) -> None:
+        self._times = reply_times if reply_times is not None else ReplyTimes()
         self.registry = CollectorRegistry()
         self._room = Room(["counter", "histogram"])
         self._pushes = Counter(
@@ -64,6 +66,7 @@ class Metrics:
 
     def answered(self, source: str, receipt: Receipt, seconds: float) -> None:
         """Count a push that was answered, and how long that took."""
+        self._times.add(source, seconds)
         with _not_at_the_cost_of_the_reply():
             self._room.make()
             outcome = "spooled" if receipt.spooled else receipt.outcome

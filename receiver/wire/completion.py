@@ -21,14 +21,14 @@ def _children(element: etree._Element, wrapper: str, item: str) -> list[etree._E
 
 
 # Elements of a completion that hold other records, not fields of this one.
-_AROUND = frozenset({"theorders", "order", "thebookings", "booking"})
+AROUND = frozenset({"theorders", "order", "thebookings", "booking"})
 
 
 def shared(context: etree._Element) -> tuple[int, int]:
     """The elements and characters of what stands around bookings and counts for each of them."""
     elements = characters = 0
     for child in context:
-        if local_name(child).lower() not in _AROUND:
+        if local_name(child).lower() not in AROUND:
             for inner in child.iter():
                 elements += 1
                 characters += len(inner.text or "")

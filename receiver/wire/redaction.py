@@ -56,7 +56,7 @@ def redact(
 
     Records keep their positions. Raises Unreadable when the bytes cannot be read to their end.
     """
-    reading = _Numbered(body, names, limits)
+    reading = Numbered(body, names, limits)
     gone: set[int] = set()
     around: set[int] = set()
     kept_around: set[int] = set()
@@ -81,7 +81,7 @@ def redact(
     return Redacted(new, records, erased, changed=True)
 
 
-class _Numbered(Reading):
+class Numbered(Reading):
     """A reading that knows each element's number in the document, as long as the element may be asked for."""
 
     def __init__(self, body: bytes, names: RootNames, limits: Limits) -> None:

@@ -166,7 +166,7 @@ def _of_others_in(found: dict[str, list[Row]], texts: Sequence[str], also: froze
             and not also & {str(v) for v in row.values()}
         ]
         for name, kept in found.items()
-        if name not in ("alembic_version", "erasures", "duties", "feed_offset")
+        if name not in ("alembic_version", "erasures", "duties", "feed_offset", "trail", "trail_ends")
     }
 
 

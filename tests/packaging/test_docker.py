@@ -52,7 +52,7 @@ def test_the_linter_has_nothing_to_say() -> None:
 def test_images_are_small_and_named_by_version(stages: list[Stage], compose: dict[str, Any]) -> None:
     assert len(stages) > 1
     for stage in stages:
-        assert re.fullmatch(r"python:3\.\d+-slim-\w+( AS \w+)?", only(stage, "FROM"))
+        assert re.fullmatch(r"(python:3\.\d+-slim-\w+|node:\d+-\w+-slim)( AS \w+)?", only(stage, "FROM"))
     assert re.fullmatch(r"postgres:\d+-\w+", compose["services"]["database"]["image"])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,13 +47,17 @@ def fill(url: str, notifications: int, say: Say = lambda _: None) -> None:
     The last came a minute ago, the first 300 days before that. ``say`` hears what is being done. Raises RuntimeError
     when psql fails.
     """
+    fill_with(url, statements(Scale(notifications, int(time.time() * 1000) - 60_000)), notifications, say)
+
+
+def fill_with(url: str, rows: Mapping[str, str], notifications: int, say: Say = lambda _: None) -> None:
+    """The same, with what the queries give for each table; the feed goes on after ``notifications``."""
     engine = engines.create(url)
     migrations.upgrade(engine)
     engine.dispose()
     plain = plain_url(url)
     with psycopg.connect(plain, autocommit=True) as connection, _bare(connection, say):
-        scale = Scale(notifications, int(time.time() * 1000) - 60_000)
-        for table, query in statements(scale).items():
+        for table, query in rows.items():
             say(f"filling {table}")
             _load(plain, table, query)
         # The next transaction of the cluster comes after all that the feed holds.

@@ -41,7 +41,7 @@ ASVS = {
     16: (1, 5, 4, 3, 3),
     17: (1, 4, 2),
 }
-ANSWERS = {"shown", "built so", "operator", "nothing here", "pages", "falls short"}
+ANSWERS = {"shown", "built so", "operator", "nothing here", "falls short"}
 _LEVELS = {"debug", "info", "warning", "error", "exception"}
 _TOPS = ("deploy", "docs", "migrations", "receiver", "schemas", "tests")
 

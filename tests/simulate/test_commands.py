@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +21,7 @@ from receiver.cli.simulate import FIXED_DAY, unsettled
 from receiver.cli.verifying import differences
 from receiver.fields import field_table
 from receiver.simulate import BookingEnd, Plan, Sender, Simulation
+from tests.admin.surfer import Surfer
 from tests.support.postgres import empty_database
 from tests.support.receiver import Receiver
 from tests.support.waiting import free_port, wait_until
@@ -133,6 +135,12 @@ def test_demo_shows_progress_and_where_to_look_until_it_is_stopped(ending: signa
         said = told()
         for place in (f"http://127.0.0.1:{port}/push/drs?wsdl", "/healthz", "/metrics", "demo.db", "v1_bookings"):
             assert place in said
+        link = re.search(r"pages for people: (\S+)", said)
+        assert link is not None
+        surfer = Surfer(link[1])
+        surfer.get(urlsplit(link[1]).path)
+        assert surfer.submit(urlsplit(link[1]).path).status == 303
+        assert "Signed in as demo, administrator" in surfer.go("/admin/").text
         process.send_signal(ending)
         assert process.wait(60) == 0
     with socket.socket() as probe:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, text
 
 from receiver.fields import field_table
 from receiver.store import engine as engines
+from receiver.store import trail
 from receiver.store.tables import build_tables
 
 from .waiting import free_port, wait_until
@@ -183,6 +184,7 @@ class Receiver:
         with self._engine.begin() as connection:
             for table in reversed(tables):
                 connection.execute(table.delete())
+            trail.begin(connection, build_tables(field_table()))
 
     def one(self, query: str, **parameters: object) -> dict[str, Any]:
         """The only row of a query."""

@@ -57,6 +57,11 @@ def slowhttptest() -> Path:
     return _ensure(lambda: _which("slowhttptest"), "slowhttptest", "slowhttptest")
 
 
+def chromium() -> Path:
+    """Chromium, which shows pages as people's browsers do."""
+    return _ensure(lambda: _which("chromium"), "Chromium", "chromium")
+
+
 def openssl() -> Path:
     """OpenSSL's command."""
     return _ensure(lambda: _which("openssl"), "openssl", "openssl")
@@ -152,7 +157,7 @@ def _no_services() -> Iterator[None]:
 
 def main() -> int:
     """See to every program; one line for each that is missing. Returns the exit status."""
-    wanted: list[Callable[[], Path]] = [npm, strace, libfaketime, nginx, openssl, slowhttptest]
+    wanted: list[Callable[[], Path]] = [npm, strace, libfaketime, nginx, openssl, slowhttptest, chromium]
     if not os.environ.get("RECEIVER_TEST_DATABASE_URL"):
         wanted.append(postgres_binaries)
     status = 0
