@@ -6,6 +6,8 @@ Revision: 0006
 After: 0005
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -16,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 
-COLUMNS = {
+COLUMNS: dict[str, dict[str, sa.types.TypeEngine[Any]]] = {
     "pushes": {"sender": sa.Text(), "taken_microseconds": sa.BigInteger(), "grouped_at": sa.DateTime(timezone=True)},
     "notifications": {"grouped_at": sa.DateTime(timezone=True)},
 }
@@ -24,7 +26,7 @@ NOT_STORED = "outcome <> 'stored'"
 NOT_APPLIED = "status <> 'applied'"
 HELD_ORDER = ("status IN ('held', 'discarded')", "(\"values\" ->> '{}OrderNumber')")
 # Table, columns, and the rows that it is of.
-INDEXES = {
+INDEXES: dict[str, tuple[str, str, str | None]] = {
     "ix_pushes_not_stored": ("pushes", "outcome, source, kind, received_at", NOT_STORED),
     "ix_pushes_not_grouped": ("pushes", "received_at", "outcome IN ('refused', 'failed') AND grouped_at IS NULL"),
     "ix_notifications_not_applied": ("notifications", "status, source, received_at, push_id", NOT_APPLIED),
@@ -54,7 +56,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cause_id", "push_id", "position", name=op.f("pk_cause_records")),
     )
     op.create_index(
-        op.f("ix_cause_records_cause_id_received_at_push_id"), "cause_records", ["cause_id", "received_at", "push_id"], unique=False
+        op.f("ix_cause_records_cause_id_received_at_push_id"),
+        "cause_records",
+        ["cause_id", "received_at", "push_id"],
+        unique=False,
     )
     op.create_index(op.f("ix_cause_records_notification_id"), "cause_records", ["notification_id"], unique=False)
     op.create_index(op.f("ix_cause_records_push_id"), "cause_records", ["push_id"], unique=False)
@@ -140,17 +145,17 @@ def widen() -> None:
         for table, columns in COLUMNS.items():
             for column, kind in columns.items():
                 op.add_column(table, sa.Column(column, kind, nullable=True))
-        for name, (table, columns, where) in INDEXES.items():
-            op.execute(f"CREATE INDEX {name} ON {table} ({columns})" + (f" WHERE {where}" if where else ""))
+        for name, (table, indexed, where) in INDEXES.items():
+            op.execute(f"CREATE INDEX {name} ON {table} ({indexed})" + (f" WHERE {where}" if where else ""))
         return
     dialect = op.get_bind().dialect
     for table, columns in COLUMNS.items():
         added = [f"ADD COLUMN IF NOT EXISTS {name} {kind.compile(dialect)}" for name, kind in columns.items()]
         patiently(f"ALTER TABLE {table} {', '.join(added)}")
-    for name, (table, columns, where) in INDEXES.items():
+    for name, (table, indexed, where) in INDEXES.items():
         # One that was interrupted is there, and not valid.
         alone(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        alone(f"CREATE INDEX CONCURRENTLY {name} ON {table} ({columns})" + (f" WHERE {where}" if where else ""))
+        alone(f"CREATE INDEX CONCURRENTLY {name} ON {table} ({indexed})" + (f" WHERE {where}" if where else ""))
 
 
 def on_postgresql() -> bool:

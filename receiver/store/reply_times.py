@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import partial
 from math import ceil, log2
 from typing import Any
 
@@ -25,17 +25,15 @@ class ReplyTimes:
     """What one process remembers of its replies until they are stored. Any thread may add and take."""
 
     def __init__(self) -> None:
-        self._of = cache(lambda _source: deque[float](maxlen=_MOST_REMEMBERED))
-        self._sources: set[str] = set()
+        self._of: defaultdict[str, deque[float]] = defaultdict(partial(deque, maxlen=_MOST_REMEMBERED))
 
     def add(self, source: str, seconds: float) -> None:
         """Remember one."""
-        self._of(source).append(seconds)
-        self._sources.add(source)
+        self._of[source].append(seconds)
 
     def take(self) -> dict[str, list[float]]:
         """All that are remembered, which are forgotten."""
-        return {source: _drained(self._of(source)) for source in sorted(self._sources)}
+        return {source: _drained(times) for source, times in sorted(self._of.items())}
 
 
 def _drained(times: deque[float]) -> list[float]:
