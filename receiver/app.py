@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_urlsafe
@@ -56,12 +56,11 @@ from receiver.web.turned_away import TurnedAway
 from receiver.wire import Limits, refusal
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
     from receiver.admin.gate import Gate
     from receiver.admin.oidc_settings import OidcSettings
 
 _LONG_SEARCH = 900.0
+_SMALL_STRETCH, _COUNTED_FOR_PAGES = 200, 10_000
 
 
 def utc_now() -> datetime:
@@ -229,9 +228,11 @@ def build_replaying(parts: Parts, pause: Callable[[float], object], owner: str =
     return Replaying(build_work(parts), pause, owner)
 
 
-def build_planning(parts: Parts, most: int) -> Planning:
-    """What plans replays, looking at ``most`` pushes at most."""
-    return Planning(build_work(parts), most)
+def build_planning(parts: Parts, most: int, seconds: float) -> Planning:
+    """What plans replays while somebody waits: looking at ``most`` pushes at most, for so many seconds."""
+    what = parts.store, parts.table, parts.sources
+    work = replace(build_work(parts), rebuilding=Rebuilding(*what, utc_now, _SMALL_STRETCH))
+    return Planning(work, most, seconds, _COUNTED_FOR_PAGES)
 
 
 def build_deciding(parts: Parts) -> Deciding:
@@ -259,7 +260,7 @@ def build_site(parts: Parts, proxies: Proxies) -> Flask:
         gate=build_gate(parts, proxies),
         figures=Freshening(parts.store, utc_now, build_keep(parts.settings).rows),
         replaying=build_replaying(parts, sleep),
-        planning=lambda most: build_planning(parts, most),
+        planning=partial(build_planning, parts),
         rhythms=build_rhythms(parts.settings),
         now=utc_now,
         most_bytes=parts.settings.env.max_push_bytes,

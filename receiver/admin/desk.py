@@ -40,7 +40,7 @@ class Desk:
     gate: Gate
     figures: Freshening
     replaying: Replaying
-    planning: Callable[[int], Planning]
+    planning: Callable[[int, float], Planning]
     rhythms: Mapping[str, Rhythm]
     now: Callable[[], datetime]
     most_bytes: int

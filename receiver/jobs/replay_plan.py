@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from receiver.intake.rebuilding import Rebuilt
 from receiver.store import affected, finding, pushes
@@ -17,6 +19,7 @@ from .replay_slices import Work, is_everything, stretches_of, things_of
 
 MOST_LOOKED_AT = 2_000
 _PAGE = 200
+_SMALL_PAGE = 5  # where time is short
 _MOST_EXAMPLES = 20
 _MOST_FOLDED = 20_000
 _COUNTED = 100_000
@@ -39,17 +42,26 @@ class Plan:
 
 
 class Planning:
-    """Makes plans; writes nothing."""
+    """Makes plans; writes nothing.
 
-    def __init__(self, work: Work, most: int = MOST_LOOKED_AT) -> None:
+    At most ``most`` pushes are looked at, and no more once ``seconds`` have passed (None: however long it takes);
+    counting ends at ``counted``.
+    """
+
+    def __init__(
+        self, work: Work, most: int = MOST_LOOKED_AT, seconds: float | None = None, counted: int = _COUNTED
+    ) -> None:
         self._work, self._store, self._most = work, work.store, most
+        self._seconds, self._counted = seconds, counted
+        self._end = inf
 
     def plan(self, kind: ReplayKind, filter_: Filter) -> Plan:
         """What the replay would do. Raises StoreError."""
+        self._end = inf if self._seconds is None else monotonic() + self._seconds
         if kind is ReplayKind.REBUILD and is_everything(filter_):
             return self._rebuild_all(filter_)
         with self._store.reading() as connection:
-            total = finding.count(connection, self._store.tables, filter_, _COUNTED)
+            total = finding.count(connection, self._store.tables, filter_, self._counted)
         counts: Counter[str] = Counter()
         examples: list[Outcome] = []
         looked_at = 0
@@ -62,18 +74,19 @@ class Planning:
                 self._discard(filter_, ids, counts, examples)
             else:
                 self._touch(kind, filter_, ids, counts)
-        is_complete = looked_at < self._most or (total.is_exact and looked_at >= total.number)
+        is_complete = total.is_exact and looked_at >= total.number
         return Plan(kind, total, looked_at, is_complete, dict(counts), tuple(examples[:_MOST_EXAMPLES]))
 
     def _pages(self, filter_: Filter) -> Iterator[list[PushKey]]:
         last: PushKey | None = None
-        for _ in range(0, self._most, _PAGE):
+        left, size = self._most, _PAGE if self._seconds is None else _SMALL_PAGE
+        while left and monotonic() < self._end:
             with self._store.reading() as connection:
-                keys = finding.push_ids(connection, self._store.tables, filter_, last, _PAGE)
+                keys = finding.push_ids(connection, self._store.tables, filter_, last, min(size, left))
             if not keys:
                 return
             yield keys
-            last = keys[-1]
+            last, left = keys[-1], left - len(keys)
 
     def _walk(self, ids: Sequence[str], counts: Counter[str], examples: list[Outcome]) -> None:
         left = list(ids)
@@ -107,16 +120,18 @@ class Planning:
     def _rebuild_all(self, filter_: Filter) -> Plan:
         counts: Counter[str] = Counter()
         with self._store.reading() as connection:
-            total = affected.count_settled(connection, self._store.tables, filter_.sources)
+            most = self._counted + 1
+            total = affected.count_settled(connection, self._store.tables, filter_.sources, most)
         is_complete, looked_at = True, 0
         for stretch in self._work.rebuilding.stretches(among=filter_.sources):
-            if looked_at >= _MOST_FOLDED:
+            if looked_at >= _MOST_FOLDED or monotonic() >= self._end:
                 is_complete = False
                 break
             rebuilt = self._work.rebuilding.rebuild(stretch, dry_run=True)
             looked_at += rebuilt.notifications
             _add(counts, rebuilt)
-        return Plan(ReplayKind.REBUILD, Count(total, is_exact=True), looked_at, is_complete, dict(counts))
+        number = Count(min(total, self._counted), is_exact=total <= self._counted)
+        return Plan(ReplayKind.REBUILD, number, looked_at, is_complete, dict(counts))
 
 
 def _add(counts: Counter[str], rebuilt: Rebuilt) -> None:

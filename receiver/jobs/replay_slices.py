@@ -85,7 +85,8 @@ class Slices:
         place = found.place
         last = (datetime.fromisoformat(place["at"]), str(place["id"])) if place is not None else None
         with self._store.reading() as connection:
-            return push_ids(connection, self._store.tables, found.filter, last, min(_PUSHES[found.kind], self._work.pushes))
+            most = min(_PUSHES[found.kind], self._work.pushes)
+            return push_ids(connection, self._store.tables, found.filter, last, most)
 
     def _walk(self, found: Replay, keys: Sequence[PushKey], note: Note) -> None:
         def also(connection: Any, walked: Walked) -> None:

@@ -23,6 +23,7 @@ _RENEWED_AFTER = timedelta(seconds=3)
 _LOOK = 1.0
 _MOST_FAILURES, _SECONDS_BETWEEN = 30, 2.0
 _COUNTED = 1_000_000
+_MOST_SETTLED = 1_000_000_000
 _log = structlog.get_logger()
 
 
@@ -103,7 +104,7 @@ class Replaying:
             filter_ = replace(filter_, until=now)
         with self._store.reading() as connection:
             if is_whole:
-                total = affected.count_settled(connection, tables, filter_.sources)
+                total = affected.count_settled(connection, tables, filter_.sources, _MOST_SETTLED)
             else:
                 total = finding.count(connection, tables, filter_, _COUNTED).number
         made = Replay(str(self._work.new_id()), kind, filter_, ReplayState.WAITING, now, asked.made_by, reason, total)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -93,5 +94,7 @@ def event_key(content: str, dated: bool, after: str | None) -> str:
 
 def fallback_key(record: Record) -> str:
     """A key for a record that could not be judged: its elements as they stand."""
-    content = etree.tostring(record.element, method="c14n2", strip_text=True, with_comments=False)
+    # A copy has the namespaces that are declared around the record, without which there is no canonical form.
+    alone = deepcopy(record.element)
+    content = etree.tostring(alone, method="c14n2", strip_text=True, with_comments=False)
     return hashlib.sha256(b"unjudged " + content).hexdigest()

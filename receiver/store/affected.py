@@ -59,13 +59,13 @@ def held_at(connection: Connection, tables: Tables, filter_: Filter, push_ids: S
     return [(row.push_id, row.position) for row in connection.execute(query)]
 
 
-def count_settled(connection: Connection, tables: Tables, sources: Sequence[str] | None) -> int:
-    """How many notifications were applied or superseded, of those sources or (None) of all."""
+def count_settled(connection: Connection, tables: Tables, sources: Sequence[str] | None, most: int) -> int:
+    """How many notifications were applied or superseded, of those sources (None: of all); ``most`` at most."""
     n = tables.notifications
-    query = select(func.count()).where(n.c.status.in_(["applied", "superseded"]))
+    some = select(n.c.id).where(n.c.status.in_(["applied", "superseded"])).limit(most)
     if sources is not None:
-        query = query.where(n.c.source.in_(sources))
-    return int(connection.scalar(query) or 0)
+        some = some.where(n.c.source.in_(sources))
+    return int(connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
 
 
 class Telling:

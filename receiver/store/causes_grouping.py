@@ -32,12 +32,12 @@ from .figure_tables import NOT_GROUPED_PUSH, NOT_GROUPED_RECORD
 from .finding_criteria import any_of
 from .lookup import among
 from .notifications import NotificationStatus
+from .pushes import is_unread
 from .shaped import shaped
 from .store import Store
 from .tables import Tables
 
 _BATCH = 200
-_DECIDED = ("discarded", "corrected")
 
 
 @dataclass(frozen=True)
@@ -205,11 +205,9 @@ def _waiting(connection: Connection, tables: Tables, cause_ids: Sequence[str] | 
 
 
 def _unread(tables: Tables) -> Select[Any]:
-    d, n, r, x = tables.replays.decisions, tables.notifications, tables.repeats, tables.figures.cause_records
-    its = and_(d.c.push_id == x.c.push_id, d.c.position == 0, d.c.decision.in_(_DECIDED))
-    decided = any_of(select(d.c.id).where(its))
-    read = (any_of(select(t.c.push_id).where(t.c.push_id == x.c.push_id)) for t in (n, r))
-    return select(x.c.cause_id).where(x.c.notification_id.is_(None), ~decided, *(~found for found in read))
+    p, x = tables.pushes, tables.figures.cause_records
+    query = select(x.c.cause_id).join(p, p.c.id == x.c.push_id)
+    return query.where(x.c.notification_id.is_(None), is_unread(tables))
 
 
 def forget_records(connection: Connection, tables: Tables, ids: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from receiver.fields import Kind
 
@@ -27,6 +27,8 @@ _PUSHES = 100
 class FoundRecord:
     """A record as lists show it. Moments are UTC; ``values`` as sent; ``warnings`` and ``problems`` as stored.
 
+    ``pushed_at`` is when its push came; a correction has the place in time of what it corrects (``received_at``).
+
     ``position`` counts the records of a push from 1. Of what was erased nothing is left but its place.
     """
 
@@ -43,11 +45,12 @@ class FoundRecord:
     values: Mapping[str, Any]
     warnings: Sequence[Mapping[str, str]]
     problems: Sequence[Mapping[str, str]]
+    pushed_at: datetime
 
     @property
     def place(self) -> Place:
         """Where it stands among others: what the page after it is asked by."""
-        return self.received_at, self.id
+        return self.pushed_at, self.id
 
 
 def find_records(
@@ -108,17 +111,18 @@ def _of_pushes(
     after: int = 0,
     newest_first: bool = True,
 ) -> list[FoundRecord]:
-    n = ways.tables.notifications
-    columns = [n.c[name] for name in FoundRecord.__dataclass_fields__]
-    query = select(*columns).where(among(connection, n.c.push_id, push_ids), n.c.position > after, *ways.of_record())
-    order: tuple[ColumnElement[Any], ...] = (n.c.received_at.asc(), n.c.push_id.asc())
+    n, p = ways.tables.notifications, ways.tables.pushes
+    columns = [n.c[name] for name in FoundRecord.__dataclass_fields__ if name != "pushed_at"]
+    query = select(*columns, p.c.received_at.label("pushed_at")).join(p, p.c.id == n.c.push_id)
+    query = query.where(among(connection, n.c.push_id, push_ids), n.c.position > after, *ways.of_record())
+    order: tuple[ColumnElement[Any], ...] = (p.c.received_at.asc(), n.c.push_id.asc())
     if newest_first:
-        order = n.c.received_at.desc(), n.c.push_id.desc()
+        order = p.c.received_at.desc(), n.c.push_id.desc()
     with shaped(connection):
         rows = connection.execute(query.order_by(*order, n.c.position).limit(limit)).all()
     return [_record(row) for row in rows]
 
 
-def _record(row: Row[Any]) -> FoundRecord:
+def _record(row: Any) -> FoundRecord:
     values = row._asdict()
     return FoundRecord(**{**values, "kind": Kind(row.kind), "status": NotificationStatus(row.status)})

@@ -13,7 +13,7 @@ PREFIX = "/admin"
 
 
 class Mounted:
-    """In front of the application: what is below ``/admin`` goes to the site, which is made when it is first asked for."""
+    """In front of the application: what is below ``/admin`` goes to the site, made when it is first asked for."""
 
     def __init__(self, make: Callable[[], WSGIApplication], application: WSGIApplication) -> None:
         self._make, self._application = make, application

@@ -162,7 +162,12 @@ def run(url: str, kind: ReplayKind, kills: int, chance: random.Random, *, at_onc
         made = replaying.start(Asked(kind, Filter(), "campaign", "a test"))
         targets = sorted(chance.randrange(made.total) for _ in range(kills))
         while not replaying.get(made.id).is_over:
-            process = subprocess.Popen(_command(made.id, at_once=at_once), env=Receiver(url, Path()).environment())
+            process = subprocess.Popen(
+                _command(made.id, at_once=at_once),
+                env=Receiver(url, Path()).environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             try:
                 if not targets:
                     process.wait(timeout=3600)

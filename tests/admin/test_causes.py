@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from receiver.app import utc_now
 from receiver.fields import Kind
 from receiver.messages import Rules
-from receiver.store import causes_grouping
+from receiver.store import causes_grouping, decisions
 from receiver.store.causes import Cause, CauseState, cause, causes, causes_of, set_state
 from receiver.store.retention import Keep, Retention
 from tests.support.corridor import Corridor, corridor, make_source
@@ -128,6 +128,7 @@ def test_a_decided_push_waits_no_more(database_url: str) -> None:
         made = {"made_at": _NOW, "made_by": "anna", "reason": "a test", "version": 1}
         with found.store.transaction() as connection:
             row = {"id": "d", "push_id": push.push_id, "position": 0, "decision": "discarded", **made}
+            assert decisions.close_pushes(connection, found.store.tables, [str(push.push_id)])
             connection.execute(d.insert().values(row))
         assert causes_grouping.recount(found.store) == 1
         assert _told(_all(found)) == {("", "", "unknown_root", 1, 0)}

@@ -15,6 +15,8 @@ from receiver.intake.deciding import MOST_EDITED
 from receiver.messages import Rules
 from receiver.store import decisions
 from receiver.store.decisions import Choice, Decision
+from receiver.store.filter import Filter
+from receiver.store.finding_records import find_records
 from receiver.store.pushes import Outcome
 from tests.support.pushes import CANCELLATION, CONFIRMATION, cancellation, confirmation, element, form_a, record
 from tests.support.pushes import unavailability as absence
@@ -280,3 +282,20 @@ def test_what_there_is_nothing_of_cannot_be_edited(sqlite_url: str) -> None:
         for attempt, error in tries:
             with pytest.raises(error):
                 attempt()
+
+
+def test_lists_of_records_have_each_once_though_a_correction_is_older_than_its_push(database_url: str) -> None:
+    with office(database_url, now=_Clock()) as found:
+        push_id = _held(found, _batch("1", "2", "3"))
+        for booking in ("4", "5"):
+            found.push(confirmation(bookingId=booking))
+        for position in (1, 2):
+            found.deciding.correct(push_id, position, _mended(found, push_id, position), "anna", "a typing error")
+        place, seen = None, list[str]()
+        with found.store.reading() as connection:
+            while page := find_records(connection, found.store.tables, Filter(), place, limit=1):
+                seen.append(page[0].id)
+                place = page[0].place
+            every = {row["id"] for row in found.rows("notifications")}
+        assert len(seen) == len(every) == 7
+        assert set(seen) == every

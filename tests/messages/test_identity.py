@@ -239,6 +239,15 @@ def test_a_record_that_cannot_be_judged_is_known_by_its_elements() -> None:
     assert of("<a><b>1</b></a>") != plain
 
 
+def test_such_a_record_is_known_inside_an_envelope_too() -> None:
+    body = '<e:E xmlns:e="urn:e" xmlns:d="urn:d"><d:a><d:b>{}</d:b></d:a></e:E>'
+
+    def of(text: str) -> str:
+        return fallback_key(Record(Kind.CANCELLATION, 1, 1, etree.fromstring(body.format(text))[0]))
+
+    assert of("1") == of("1") != of("2")
+
+
 _ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _ANY_VALUES = st.dictionaries(
     _ANY_TEXT,

@@ -20,8 +20,8 @@ from ..noting import note
 
 _PAGE = 50
 _LONGEST_REASON = 500
-# So many pushes are looked at for a page at once, and so many when somebody waits for it.
-_LOOKED_AT, _MOST_LOOKED_AT = 25, 2_000
+# So many pushes are looked at for so many seconds: for a page at once, and when somebody waits for it.
+_AT_ONCE, _FURTHER = (200, 0.08), (2_000, 20.0)
 _KINDS = {
     ReplayKind.WALK: (
         "Run the pushes through the corridor again",
@@ -102,8 +102,8 @@ class _Replays:
             abort(400, "There is no such replay.")
         planned = None
         if kind is not None:
-            looked_at = _MOST_LOOKED_AT if request.args.get("look") == "further" else _LOOKED_AT
-            planned = self._desk.planning(looked_at).plan(kind, found.filter)
+            bounds = _FURTHER if request.args.get("look") == "further" else _AT_ONCE
+            planned = self._desk.planning(*bounds).plan(kind, found.filter)
             note(
                 self._desk,
                 Action.REPLAY_PLANNED,
@@ -121,7 +121,7 @@ class _Replays:
         except ValueError:
             abort(400, "There is no such replay.")
         if not reason:
-            planned = self._desk.planning(_LOOKED_AT).plan(kind, found.filter)
+            planned = self._desk.planning(*_AT_ONCE).plan(kind, found.filter)
             problems = [("reason", "Say why")]
             return render_template(
                 "plan.html", asked=found, kinds=_KINDS, kind=kind, plan=planned, problems=problems
