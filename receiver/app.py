@@ -36,12 +36,12 @@ from receiver.settings import Settings
 from receiver.sources import build_limits, build_sources
 from receiver.spool import Spool, SpoolReply
 from receiver.store import engine
+from receiver.store.figures.reply_times import ReplyTimes
+from receiver.store.keeping.retention import Keep
+from receiver.store.people.roles import Role
+from receiver.store.people.trail import Trail
 from receiver.store.readiness import Readiness
-from receiver.store.reply_times import ReplyTimes
-from receiver.store.retention import Keep
-from receiver.store.roles import Role
 from receiver.store.store import Store
-from receiver.store.trail import Trail
 from receiver.web.door import Door, PushDoor, ShortWay
 from receiver.web.guard import Guard
 from receiver.web.health import health_blueprint

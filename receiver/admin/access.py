@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from flask import g
 from werkzeug.exceptions import Forbidden
 
-from receiver.store.chain import By
-from receiver.store.roles import Role
+from receiver.store.people.chain import By
+from receiver.store.people.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 _NEEDS, _OPEN = "_needs_role", "_is_open"

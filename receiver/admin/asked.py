@@ -11,7 +11,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from receiver.fields import Kind
-from receiver.store.filter import Filter
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
 from receiver.store.pushes import Outcome
 

@@ -15,8 +15,8 @@ from receiver.jobs.replay_plan import Planning
 from receiver.jobs.replaying import Replaying
 from receiver.rhythm import Rhythm
 from receiver.spool import Spool
+from receiver.store.people.trail import Trail
 from receiver.store.store import Store
-from receiver.store.trail import Trail
 from receiver.web.proxies import Proxies
 from receiver.wire import Limits
 

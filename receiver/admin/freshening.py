@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from receiver.errors import StoreConflict
-from receiver.store import causes_grouping, figures
+from receiver.store.figures import counts as figures
+from receiver.store.figures import grouping as causes_grouping
 from receiver.store.store import Store
 
 _MOST_GROUPED = 200

@@ -13,13 +13,13 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response
 
-from receiver.store.accounts import Accounts
-from receiver.store.attempts import Attempts
-from receiver.store.links import Links
-from receiver.store.passwords import Turn
-from receiver.store.sessions import Sessions
+from receiver.store.people.accounts import Accounts
+from receiver.store.people.attempts import Attempts
+from receiver.store.people.links import Links
+from receiver.store.people.passwords import Turn
+from receiver.store.people.sessions import Sessions
+from receiver.store.people.trail import Trail
 from receiver.store.store import Store
-from receiver.store.trail import Trail
 from receiver.web.proxies import Proxies
 
 from .access import Person, Role, is_open, needed

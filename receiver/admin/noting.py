@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import g
 
-from receiver.store import trail
-from receiver.store.chain import Action, Entry
+from receiver.store.people import trail
+from receiver.store.people.chain import Action, Entry
 
 from .access import Role, current_person
 from .desk import Desk

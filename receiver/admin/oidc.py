@@ -15,7 +15,7 @@ from joserfc.errors import ClaimError, ExpiredTokenError, JoseError
 from werkzeug.wrappers import Response
 
 from receiver.errors import NotLetIn, ProviderUnavailable
-from receiver.store.sessions import OIDC, Newcomer
+from receiver.store.people.sessions import OIDC, Newcomer
 
 from .oidc_settings import OidcSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from receiver.store.roles import Role
+from receiver.store.people.roles import Role
 
 
 @dataclass(frozen=True)

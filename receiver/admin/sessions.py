@@ -14,8 +14,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
 from receiver.errors import StoreError
-from receiver.store.people import key
-from receiver.store.sessions import Newcomer, Session, Sessions
+from receiver.store.people.passing import key
+from receiver.store.people.sessions import Newcomer, Session, Sessions
 from receiver.store.store import Store
 from receiver.web.proxies import Proxies
 

@@ -11,10 +11,10 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import NotFound
 
 from receiver.errors import NotAllowed, NotLetIn, ProviderUnavailable, TooBusy, TooManyAttempts
-from receiver.store import attempts, passwords
-from receiver.store.accounts import Account
-from receiver.store.chain import Action
-from receiver.store.sessions import LINK, LOCAL, OIDC, Newcomer
+from receiver.store.people import attempts, passwords
+from receiver.store.people.accounts import Account
+from receiver.store.people.chain import Action
+from receiver.store.people.sessions import LINK, LOCAL, OIDC, Newcomer
 
 from .access import Role, current_person, needs, open_to_all
 from .sessions import Kept, PeopleSessions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.fields import FieldTable
-from receiver.store.stories import StoredRecord
+from receiver.store.finding.stories import StoredRecord
 
 from .masking import Masking
 

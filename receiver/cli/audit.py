@@ -11,10 +11,11 @@ import click
 
 from receiver.app import Parts, build_parts
 from receiver.settings import load_settings
-from receiver.store import migrations, trail
-from receiver.store.chain import Action
-from receiver.store.trail import Noted
-from receiver.store.verification import Walk, verify
+from receiver.store import migrations
+from receiver.store.people import trail
+from receiver.store.people.chain import Action
+from receiver.store.people.trail import Noted
+from receiver.store.people.verification import Walk, verify
 
 from .database import database
 from .visible import visible

@@ -19,7 +19,7 @@ from receiver.settings import Settings
 from receiver.settings_told import told
 from receiver.store import engine as engines
 from receiver.store.changes import ChangeLog
-from receiver.store.settings_noted import SettingsNoted
+from receiver.store.people.settings_noted import SettingsNoted
 from receiver.store.store import Store
 
 from .logged import log_to_stderr

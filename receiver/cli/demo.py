@@ -29,7 +29,7 @@ from receiver.simulate import (
 )
 from receiver.store import engine as engines
 from receiver.store import reports
-from receiver.store.roles import Role
+from receiver.store.people.roles import Role
 from receiver.store.store import Store
 
 from .demo_server import DemoFailed, DemoServer, free_port, require_free

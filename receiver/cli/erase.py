@@ -14,9 +14,10 @@ from receiver.errors import StoreUnavailable
 from receiver.jobs.erasing import Order
 from receiver.messages.subject import SHORTEST_PERSON, Names, Subject, SubjectKind, digest
 from receiver.settings import load_settings
-from receiver.store import migrations, proofs
-from receiver.store.cleaning import clean
-from receiver.store.subjects import Found
+from receiver.store import migrations
+from receiver.store.keeping import proofs
+from receiver.store.keeping.cleaning import clean
+from receiver.store.keeping.subjects import Found
 
 from .counting import Counting
 from .database import database

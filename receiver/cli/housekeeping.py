@@ -11,9 +11,9 @@ import click
 from receiver.app import build_housekeeping, build_keep, build_parts, utc_now
 from receiver.settings import load_settings
 from receiver.store import migrations
-from receiver.store.chain import Action
-from receiver.store.retention import Expired, Retention
-from receiver.store.trail import Trail
+from receiver.store.keeping.retention import Expired, Retention
+from receiver.store.people.chain import Action
+from receiver.store.people.trail import Trail
 
 from .counting import Counting
 from .database import database

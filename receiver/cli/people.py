@@ -14,11 +14,11 @@ import click
 from receiver.app import Parts, build_parts, utc_now
 from receiver.settings import load_settings
 from receiver.store import migrations
-from receiver.store.accounts import Account, Accounts
-from receiver.store.chain import By
-from receiver.store.links import Links
-from receiver.store.roles import Role
-from receiver.store.sessions import Sessions
+from receiver.store.people.accounts import Account, Accounts
+from receiver.store.people.chain import By
+from receiver.store.people.links import Links
+from receiver.store.people.roles import Role
+from receiver.store.people.sessions import Sessions
 from receiver.store.store import Store
 
 from .database import database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 
-from receiver.store.chain import By
+from receiver.store.people.chain import By
 
 
 def by_command() -> By:

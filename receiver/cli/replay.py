@@ -12,8 +12,8 @@ from receiver.errors import NotFound, Unreadable
 from receiver.intake.receipt import Tally
 from receiver.settings import load_settings
 from receiver.store import migrations, pushes
-from receiver.store.filter import Filter
-from receiver.store.replays import ReplayKind
+from receiver.store.finding.filter import Filter
+from receiver.store.replays.jobs import ReplayKind
 
 from . import replay_jobs
 from .database import database

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from receiver.fields import Kind
-from receiver.store.filter import Filter
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
 from receiver.store.pushes import Outcome
 

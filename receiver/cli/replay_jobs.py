@@ -22,11 +22,11 @@ from receiver.errors import ReceiverError
 from receiver.jobs import replay_process
 from receiver.jobs.replay_plan import Plan
 from receiver.jobs.replaying import Asked, Replaying
-from receiver.store import replays
-from receiver.store.chain import Action
-from receiver.store.filter import Filter
-from receiver.store.replays import Replay, ReplayKind, ReplayState, Wish
-from receiver.store.trail import Trail
+from receiver.store.finding.filter import Filter
+from receiver.store.people.chain import Action
+from receiver.store.people.trail import Trail
+from receiver.store.replays import jobs as replays
+from receiver.store.replays.jobs import Replay, ReplayKind, ReplayState, Wish
 
 from .person import by_command
 

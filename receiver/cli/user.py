@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import click
 
-from receiver.store import passwords
-from receiver.store.accounts import Account, Change
-from receiver.store.roles import Role
-from receiver.store.sessions import Session
+from receiver.store.people import passwords
+from receiver.store.people.accounts import Account, Change
+from receiver.store.people.roles import Role
+from receiver.store.people.sessions import Session
 
 from .people import people
 from .person import by_command

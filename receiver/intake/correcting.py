@@ -10,7 +10,7 @@ from receiver.errors import Unreadable
 from receiver.fields import Kind
 from receiver.messages import Finding, Notification
 from receiver.messages.typed import moment_of
-from receiver.store.decisions import Said, Waiting
+from receiver.store.replays.decisions import Said, Waiting
 from receiver.wire import Envelope, Limits, Reading
 
 from .judging import judged

@@ -10,8 +10,9 @@ from typing import TypeVar
 from receiver.errors import BytesGone, NotCorrected, NotFound, StoreConflict, StoreUnavailable, TooLarge, WrongState
 from receiver.fields import FieldTable, Kind
 from receiver.messages import Finding
-from receiver.store import decisions, pushes
-from receiver.store.decisions import WHOLE, Choice, Decision, Waiting
+from receiver.store import pushes
+from receiver.store.replays import decisions
+from receiver.store.replays.decisions import WHOLE, Choice, Decision, Waiting
 from receiver.store.store import Store
 from receiver.wire import Limits, as_text, cut, text_bytes
 

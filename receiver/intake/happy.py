@@ -13,7 +13,7 @@ from receiver.fields import FieldTable, Kind
 from receiver.messages import Booking, BookingFold, Notification
 from receiver.messages.booking import booking_change, booking_event, plain_event
 from receiver.store.changes import Changed
-from receiver.store.express import Candidate, Express, Repeat
+from receiver.store.express.express import Candidate, Express, Repeat
 from receiver.store.notifications import Entry, NotificationStatus
 
 from .draft import Draft

@@ -12,8 +12,9 @@ from receiver.errors import ConnectionLost, StoreConflict, StoreError, StoreUnav
 from receiver.fields import FieldTable
 from receiver.messages import Notification
 from receiver.spool import SpooledPush
-from receiver.store import figures, notifications, pushes
-from receiver.store.express import express
+from receiver.store import notifications, pushes
+from receiver.store.express.express import express
+from receiver.store.figures import counts as figures
 from receiver.store.pushes import Outcome
 from receiver.store.store import Store
 from receiver.strands import elsewhere

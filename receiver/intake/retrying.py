@@ -7,7 +7,8 @@ from datetime import datetime
 
 from receiver.errors import StoreConflict, StoreUnavailable
 from receiver.fields import FieldTable
-from receiver.store import decisions, notifications, pushes
+from receiver.store import notifications, pushes
+from receiver.store.replays import decisions
 from receiver.store.store import Store
 from receiver.wire import Limits, Reading
 

@@ -16,8 +16,8 @@ from receiver.messages.chronicle import Chronicle
 from receiver.messages.completion import completion
 from receiver.store import notifications
 from receiver.store.changes import Changed, ChangeLog
-from receiver.store.decisions import Decision
 from receiver.store.notifications import Entry, Known, NotificationStatus
+from receiver.store.replays.decisions import Decision
 from receiver.store.tables import Tables
 
 from .receipt import RecordOutcome, Tally

@@ -13,9 +13,10 @@ from receiver.messages import Booking, BookingFold
 from receiver.messages.booking import booking_event
 from receiver.messages.story import Difference, differences, shown_state, steps
 from receiver.messages.typed import columns
-from receiver.store import bookings, stories
+from receiver.store import bookings
+from receiver.store.finding import stories
+from receiver.store.finding.stories import StoredRecord
 from receiver.store.notifications import NotificationStatus
-from receiver.store.stories import StoredRecord
 from receiver.store.tables import Tables
 
 from .source import Source

@@ -10,11 +10,12 @@ from typing import Any
 from receiver.errors import StoreConflict, StoreUnavailable, Unreadable
 from receiver.fields import FieldTable
 from receiver.messages import Notification
-from receiver.store import decisions, notifications, pushes
+from receiver.store import notifications, pushes
 from receiver.store.changes import ChangeLog
 from receiver.store.notifications import Known, NotificationStatus
 from receiver.store.pushes import Stored
-from receiver.store.replays import Outcome
+from receiver.store.replays import decisions
+from receiver.store.replays.jobs import Outcome
 from receiver.store.store import Store
 from receiver.wire import Limits, Reading
 

@@ -14,13 +14,14 @@ from receiver.intake.source import Source
 from receiver.messages.canonical import Values, canonical, levels
 from receiver.messages.subject import Subject, SubjectKind, digest
 from receiver.spool import Spool
-from receiver.store import proofs, trail
 from receiver.store.bodies import Bodies
-from receiver.store.chain import Action, By, Entry
-from receiver.store.erasure import Eraser
-from receiver.store.proofs import Proof
+from receiver.store.keeping import proofs
+from receiver.store.keeping.erasure import Eraser
+from receiver.store.keeping.proofs import Proof
+from receiver.store.keeping.subjects import Finder, Found
+from receiver.store.people import trail
+from receiver.store.people.chain import Action, By, Entry
 from receiver.store.store import Store
-from receiver.store.subjects import Finder, Found
 from receiver.wire import Limits, Record, RootNames
 from receiver.wire.redaction import readable, redact
 

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from receiver.errors import StoreConflict
-from receiver.store import causes_grouping, reply_times, words
 from receiver.store.duties import Duties
-from receiver.store.figures import Counts
+from receiver.store.figures import grouping as causes_grouping
+from receiver.store.figures import reply_times
+from receiver.store.figures.counts import Counts
+from receiver.store.finding import words
 from receiver.store.store import Store
 
 DUTY = "figures"

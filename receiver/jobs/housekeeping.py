@@ -10,7 +10,7 @@ from time import monotonic
 import structlog
 
 from receiver.store.duties import Duties
-from receiver.store.retention import Expired, Keep, Retention
+from receiver.store.keeping.retention import Expired, Keep, Retention
 from receiver.store.store import Store
 
 DUTY = "housekeeping"

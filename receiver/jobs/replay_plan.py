@@ -9,11 +9,13 @@ from math import inf
 from time import monotonic
 
 from receiver.intake.rebuilding import Rebuilt
-from receiver.store import affected, finding, pushes
-from receiver.store.affected import Affected
-from receiver.store.filter import Filter
-from receiver.store.finding import Count, PushKey
-from receiver.store.replays import Outcome, ReplayKind
+from receiver.store import pushes
+from receiver.store.finding import pushes as finding
+from receiver.store.finding.filter import Filter
+from receiver.store.finding.pushes import Count, PushKey
+from receiver.store.replays import affected
+from receiver.store.replays.affected import Affected
+from receiver.store.replays.jobs import Outcome, ReplayKind
 
 from .replay_slices import Work, is_everything, stretches_of, things_of
 

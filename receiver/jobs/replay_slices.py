@@ -16,12 +16,12 @@ from receiver.intake.source import Source
 from receiver.intake.walking import Walked, Walking
 from receiver.messages import AbsenceKey
 from receiver.messages.typed import moment_of
-from receiver.store import affected, decisions
-from receiver.store.affected import Affected, Telling
-from receiver.store.decisions import WHOLE, Choice, Decision
-from receiver.store.filter import Filter
-from receiver.store.finding import PushKey, push_ids
-from receiver.store.replays import Advance, Outcome, Replay, ReplayKind
+from receiver.store.finding.filter import Filter
+from receiver.store.finding.pushes import PushKey, push_ids
+from receiver.store.replays import affected, decisions
+from receiver.store.replays.affected import Affected, Telling
+from receiver.store.replays.decisions import WHOLE, Choice, Decision
+from receiver.store.replays.jobs import Advance, Outcome, Replay, ReplayKind
 from receiver.store.store import Store
 from receiver.store.stretches import Entity, Stretch
 

@@ -10,9 +10,11 @@ from threading import Event, Lock, Thread
 import structlog
 
 from receiver.errors import LeaseLost, NotAllowed, ReceiverError, StoreUnavailable, WrongState
-from receiver.store import affected, finding, replays
-from receiver.store.filter import Filter
-from receiver.store.replays import Advance, Replay, ReplayKind, ReplayState, Wish
+from receiver.store.finding import pushes as finding
+from receiver.store.finding.filter import Filter
+from receiver.store.replays import affected
+from receiver.store.replays import jobs as replays
+from receiver.store.replays.jobs import Advance, Replay, ReplayKind, ReplayState, Wish
 from receiver.store.store import Store
 
 from .replay_plan import Plan, Planning

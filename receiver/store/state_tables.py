@@ -10,7 +10,7 @@ from receiver.fields import Field, FieldTable, FieldType, Kind
 from receiver.messages.absence import absence_columns
 from receiver.messages.booking import booking_columns
 
-from .figure_tables import booking_indexes
+from .figures.tables import booking_indexes
 from .types import UtcDateTime
 
 

@@ -21,10 +21,10 @@ from sqlalchemy import (
 
 from receiver.fields import FieldTable
 
-from .figure_tables import FigureTables, figure_tables, notification_indexes, push_indexes
-from .keeping import keeping_tables
-from .people_tables import PeopleTables, people_tables
-from .replay_tables import ReplayTables, replay_tables
+from .figures.tables import FigureTables, figure_tables, notification_indexes, push_indexes
+from .keeping.tables import keeping_tables
+from .people.tables import PeopleTables, people_tables
+from .replays.tables import ReplayTables, replay_tables
 from .state_tables import booking_tables, completion_tables, unavailability_table
 from .types import UtcDateTime
 

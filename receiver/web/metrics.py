@@ -18,7 +18,7 @@ from receiver.fields import Kind
 from receiver.intake.receipt import Receipt
 from receiver.spool import Spool
 from receiver.store import notifications, pushes
-from receiver.store.reply_times import ReplyTimes
+from receiver.store.figures.reply_times import ReplyTimes
 from receiver.store.store import Store
 
 from .room import Room

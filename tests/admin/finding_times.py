@@ -25,10 +25,10 @@ from sqlalchemy import text
 from receiver.fields import Kind, field_table
 from receiver.jobs.figures import Figuring
 from receiver.store import engine as engines
-from receiver.store import finding
-from receiver.store.causes import causes
-from receiver.store.filter import Filter
-from receiver.store.finding_records import find_records
+from receiver.store.figures.causes import causes
+from receiver.store.finding import pushes as finding
+from receiver.store.finding.filter import Filter
+from receiver.store.finding.records import find_records
 from receiver.store.notifications import NotificationStatus
 from receiver.store.pushes import Outcome
 from receiver.store.store import Store

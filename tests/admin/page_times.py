@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import requests
 from sqlalchemy import text
 
-from receiver.store.filter import Filter
+from receiver.store.finding.filter import Filter
 from receiver.store.store import Store
 from tests.support.receiver import Receiver
 

@@ -31,8 +31,8 @@ from sqlalchemy import make_url
 
 from receiver.jobs.replaying import Asked
 from receiver.messages import Rules
-from receiver.store.filter import Filter
-from receiver.store.replays import Replay, ReplayKind, ReplayState
+from receiver.store.finding.filter import Filter
+from receiver.store.replays.jobs import Replay, ReplayKind, ReplayState
 
 from ..support.postgres import Cluster, empty_database, plain_url
 from ..support.pushes import cancellation, confirmation, element, fields, unavailability

@@ -14,10 +14,10 @@ from urllib.parse import urlencode, urlsplit
 from receiver.app import utc_now
 from receiver.fields import field_table
 from receiver.store import engine as engines
-from receiver.store import passwords
-from receiver.store.accounts import Accounts
-from receiver.store.chain import By
-from receiver.store.roles import Role
+from receiver.store.people import passwords
+from receiver.store.people.accounts import Accounts
+from receiver.store.people.chain import By
+from receiver.store.people.roles import Role
 from receiver.store.store import Store
 from tests.support.receiver import Receiver
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from receiver.app import utc_now
 from receiver.errors import NotAllowed, NotFound
-from receiver.store import passwords, trail
-from receiver.store.accounts import Accounts, Change
-from receiver.store.chain import By
-from receiver.store.roles import Role
+from receiver.store.people import passwords, trail
+from receiver.store.people.accounts import Accounts, Change
+from receiver.store.people.chain import By
+from receiver.store.people.roles import Role
 from tests.conftest import StartReceiver
 from tests.support.corridor import Corridor, corridor
 

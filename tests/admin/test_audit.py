@@ -13,9 +13,9 @@ from receiver.app import utc_now
 from receiver.settings import load_settings
 from receiver.settings_told import told
 from receiver.store import engine as engines
-from receiver.store.chain import Action
-from receiver.store.settings_noted import SettingsNoted
-from receiver.store.trail import Trail
+from receiver.store.people.chain import Action
+from receiver.store.people.settings_noted import SettingsNoted
+from receiver.store.people.trail import Trail
 from tests.conftest import StartReceiver
 from tests.support.corridor import corridor
 from tests.support.pushes import confirmation

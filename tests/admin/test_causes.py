@@ -12,9 +12,10 @@ from sqlalchemy import select, update
 from receiver.app import utc_now
 from receiver.fields import Kind
 from receiver.messages import Rules
-from receiver.store import causes_grouping, decisions
-from receiver.store.causes import Cause, CauseState, cause, causes, causes_of, set_state
-from receiver.store.retention import Keep, Retention
+from receiver.store.figures import grouping as causes_grouping
+from receiver.store.figures.causes import Cause, CauseState, cause, causes, causes_of, set_state
+from receiver.store.keeping.retention import Keep, Retention
+from receiver.store.replays import decisions
 from tests.support.corridor import Corridor, corridor, make_source
 from tests.support.pushes import CODE, CONFIRMATION, confirmation, element, fields, unavailability
 

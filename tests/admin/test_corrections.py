@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from receiver.errors import BytesGone, NotCorrected, NotFound, TooLarge, WrongState
 from receiver.intake.deciding import MOST_EDITED
 from receiver.messages import Rules
-from receiver.store import decisions
-from receiver.store.decisions import Choice, Decision
-from receiver.store.filter import Filter
-from receiver.store.finding_records import find_records
+from receiver.store.finding.filter import Filter
+from receiver.store.finding.records import find_records
 from receiver.store.pushes import Outcome
+from receiver.store.replays import decisions
+from receiver.store.replays.decisions import Choice, Decision
 from tests.support.pushes import CANCELLATION, CONFIRMATION, cancellation, confirmation, element, form_a, record
 from tests.support.pushes import unavailability as absence
 

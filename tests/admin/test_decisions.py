@@ -16,14 +16,15 @@ from receiver.intake.receipt import Tally
 from receiver.jobs.replaying import Asked
 from receiver.messages import Rules
 from receiver.messages.subject import Names, Subject, SubjectKind
-from receiver.store import decisions, notifications
-from receiver.store.decisions import Choice, Decision
-from receiver.store.erasure import Eraser
-from receiver.store.filter import Filter
+from receiver.store import notifications
+from receiver.store.finding.filter import Filter
+from receiver.store.keeping.erasure import Eraser
+from receiver.store.keeping.retention import Keep, Retention
+from receiver.store.keeping.subjects import Finder
 from receiver.store.pushes import Outcome
-from receiver.store.replays import ReplayKind
-from receiver.store.retention import Keep, Retention
-from receiver.store.subjects import Finder
+from receiver.store.replays import decisions
+from receiver.store.replays.decisions import Choice, Decision
+from receiver.store.replays.jobs import ReplayKind
 from receiver.wire import Limits, Reading, Records
 from tests.support.pushes import cancellation, confirmation, element
 

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 from sqlalchemy import delete, event
 
-from receiver.store import exporting
-from receiver.store.filter import Filter
+from receiver.store.finding import exporting
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
 from tests.support.corridor import Corridor, corridor
 from tests.support.pushes import confirmation, element, unavailability

@@ -18,10 +18,11 @@ from sqlalchemy import func, select
 from receiver.fields import Kind
 from receiver.jobs.figures import Figuring, Timing
 from receiver.spool import SpooledPush
-from receiver.store import figures, reply_times
-from receiver.store.figures import Counts, Slot, Span, overview
-from receiver.store.reply_times import ReplyTimes, TimesRow, most_microseconds, percentile
-from receiver.store.retention import Keep, Retention
+from receiver.store.figures import counts as figures
+from receiver.store.figures import reply_times
+from receiver.store.figures.counts import Counts, Slot, Span, overview
+from receiver.store.figures.reply_times import ReplyTimes, TimesRow, most_microseconds, percentile
+from receiver.store.keeping.retention import Keep, Retention
 from tests.conftest import StartReceiver
 from tests.support.corridor import corridor
 from tests.support.pushes import cancellation, confirmation, element, unavailability

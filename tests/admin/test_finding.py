@@ -19,11 +19,13 @@ from sqlalchemy import event, select
 from receiver.errors import WrongFilter
 from receiver.fields import Kind, field_table
 from receiver.messages import OnInvalid, Rules
-from receiver.store import causes_grouping, finding, words
 from receiver.store import engine as engines
-from receiver.store.causes import causes
-from receiver.store.filter import Filter
-from receiver.store.finding_records import find_records, records_of
+from receiver.store.figures import grouping as causes_grouping
+from receiver.store.figures.causes import causes
+from receiver.store.finding import pushes as finding
+from receiver.store.finding import words
+from receiver.store.finding.filter import Filter
+from receiver.store.finding.records import find_records, records_of
 from receiver.store.notifications import NotificationStatus
 from receiver.store.pushes import Outcome
 from receiver.store.store import Store

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from receiver.store.roles import Role
+from receiver.store.people.roles import Role
 from tests.support import system
 from tests.support.receiver import Receiver
 from tests.support.waiting import free_port

@@ -12,10 +12,11 @@ from sqlalchemy import event
 from receiver.app import Parts, build_parts, build_site, utc_now
 from receiver.intake.draft import Delivery
 from receiver.settings import load_settings
-from receiver.store import migrations, passwords
-from receiver.store.accounts import Accounts
-from receiver.store.chain import By
-from receiver.store.roles import Role
+from receiver.store import migrations
+from receiver.store.people import passwords
+from receiver.store.people.accounts import Accounts
+from receiver.store.people.chain import By
+from receiver.store.people.roles import Role
 from receiver.web.proxies import Proxies
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability
 

@@ -18,10 +18,10 @@ from receiver.errors import LeaseLost, NotAllowed, NotFound, WrongState
 from receiver.jobs.replay_plan import Planning
 from receiver.jobs.replaying import LEASE, Asked, Dispatch
 from receiver.messages import OnInvalid, Rules
-from receiver.store import replays
-from receiver.store.filter import Filter
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
-from receiver.store.replays import Advance, Outcome, Replay, ReplayKind, ReplayState, Wish
+from receiver.store.replays import jobs as replays
+from receiver.store.replays.jobs import Advance, Outcome, Replay, ReplayKind, ReplayState, Wish
 from tests.support.pushes import confirmation, element, unavailability
 
 from .desk import Office, office

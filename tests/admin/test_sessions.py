@@ -10,15 +10,15 @@ from secrets import token_urlsafe
 import pytest
 from sqlalchemy import event, func, select
 
-from receiver.store import trail
-from receiver.store.accounts import Accounts
-from receiver.store.attempts import Attempts, account
-from receiver.store.chain import Action, By
-from receiver.store.links import Links
-from receiver.store.people import key
-from receiver.store.retention import Expired, Keep, Retention
-from receiver.store.roles import Role
-from receiver.store.sessions import LINK, LOCAL, OIDC, Newcomer, Sessions
+from receiver.store.keeping.retention import Expired, Keep, Retention
+from receiver.store.people import trail
+from receiver.store.people.accounts import Accounts
+from receiver.store.people.attempts import Attempts, account
+from receiver.store.people.chain import Action, By
+from receiver.store.people.links import Links
+from receiver.store.people.passing import key
+from receiver.store.people.roles import Role
+from receiver.store.people.sessions import LINK, LOCAL, OIDC, Newcomer, Sessions
 from receiver.store.store import Store
 from tests.support.corridor import corridor
 

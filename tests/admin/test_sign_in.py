@@ -19,10 +19,10 @@ from receiver.admin.access import is_open, needed
 from receiver.app import build_parts, build_site, utc_now
 from receiver.errors import TooManyAttempts
 from receiver.settings import load_settings
-from receiver.store.accounts import Change
-from receiver.store.attempts import Attempts, account, address, wait_after
-from receiver.store.links import Links
-from receiver.store.roles import Role
+from receiver.store.people.accounts import Change
+from receiver.store.people.attempts import Attempts, account, address, wait_after
+from receiver.store.people.links import Links
+from receiver.store.people.roles import Role
 from receiver.web.proxies import Proxies
 from tests.support.corridor import corridor
 from tests.support.receiver import Receiver

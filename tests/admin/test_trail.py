@@ -15,12 +15,12 @@ from sqlalchemy import delete, insert, select, text, update
 from structlog.testing import capture_logs
 
 from receiver.errors import StoreError
-from receiver.store import trail
-from receiver.store.chain import SYSTEM, Action, Entry, digest, moment
-from receiver.store.retention import Expired, Keep, Retention
+from receiver.store.keeping.retention import Expired, Keep, Retention
+from receiver.store.people import trail
+from receiver.store.people.chain import SYSTEM, Action, Entry, digest, moment
+from receiver.store.people.trail import Noted, Trail
+from receiver.store.people.verification import Broken, Damage, Walk, verify
 from receiver.store.store import Store
-from receiver.store.trail import Noted, Trail
-from receiver.store.verification import Broken, Damage, Walk, verify
 from tests.support.corridor import corridor
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, 123456, UTC)

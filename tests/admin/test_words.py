@@ -12,11 +12,12 @@ from sqlalchemy import func, select, text
 from receiver.app import utc_now
 from receiver.fields import field_table
 from receiver.messages.subject import Names, Subject, SubjectKind
-from receiver.store import finding, words
-from receiver.store.erasure import Eraser
-from receiver.store.filter import Filter
-from receiver.store.retention import Keep, Retention
-from receiver.store.subjects import Found
+from receiver.store.finding import pushes as finding
+from receiver.store.finding import words
+from receiver.store.finding.filter import Filter
+from receiver.store.keeping.erasure import Eraser
+from receiver.store.keeping.retention import Keep, Retention
+from receiver.store.keeping.subjects import Found
 from tests.support.corridor import Corridor, corridor
 from tests.support.pushes import CODE, confirmation, element, unavailability
 

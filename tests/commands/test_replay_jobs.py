@@ -16,8 +16,8 @@ from sqlalchemy import Connection, text
 
 from receiver.cli.replay import command
 from receiver.jobs.replaying import Asked
-from receiver.store.filter import Filter
-from receiver.store.replays import ReplayKind
+from receiver.store.finding.filter import Filter
+from receiver.store.replays.jobs import ReplayKind
 from tests.admin.desk import office
 from tests.conftest import NewDatabase, StartReceiver
 from tests.support.processes import children, workers

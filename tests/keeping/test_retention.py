@@ -16,9 +16,9 @@ from sqlalchemy import text
 from receiver.errors import BytesGone
 from receiver.intake.receipt import Receipt
 from receiver.jobs.housekeeping import Housekeeping
-from receiver.store import proofs
-from receiver.store.proofs import Proof
-from receiver.store.retention import Expired, Keep, Retention
+from receiver.store.keeping import proofs
+from receiver.store.keeping.proofs import Proof
+from receiver.store.keeping.retention import Expired, Keep, Retention
 from tests.conftest import StartReceiver
 from tests.support.corridor import Corridor, corridor
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability

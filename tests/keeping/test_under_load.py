@@ -9,7 +9,7 @@ from threading import Event
 from sqlalchemy import update
 
 from receiver.jobs.housekeeping import Housekeeping
-from receiver.store.retention import Keep
+from receiver.store.keeping.retention import Keep
 from tests.conftest import StartReceiver
 from tests.support.corridor import corridor
 from tests.support.pushes import confirmation, element, unavailability

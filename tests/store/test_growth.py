@@ -16,9 +16,9 @@ from receiver.app import utc_now
 from receiver.fields import Kind, field_table
 from receiver.messages.subject import Names, Subject, SubjectKind
 from receiver.store import notifications, pushes
+from receiver.store.keeping.retention import Expired, Keep, Retention
+from receiver.store.keeping.subjects import Finder
 from receiver.store.readiness import Readiness
-from receiver.store.retention import Expired, Keep, Retention
-from receiver.store.subjects import Finder
 from tests.conftest import NewDatabase
 from tests.performance.fill import fill
 from tests.performance.filling import DAYS

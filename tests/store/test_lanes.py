@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from receiver.store import engine as engines
-from receiver.store.lanes import Lanes
+from receiver.store.express.lanes import Lanes
 from receiver.strands import TICK_SECONDS
 from tests.strands.loop import Loop
 

@@ -14,9 +14,9 @@ from receiver.errors import BehindMigrations
 from receiver.fields import field_table
 from receiver.store import engine as engines
 from receiver.store import migrations
-from receiver.store.figure_tables import figure_tables
-from receiver.store.people_tables import people_tables
-from receiver.store.replay_tables import replay_tables
+from receiver.store.figures.tables import figure_tables
+from receiver.store.people.tables import people_tables
+from receiver.store.replays.tables import replay_tables
 from receiver.store.store import Store
 from tests.support.corridor import Corridor, corridor
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.store.together import Abandoned, NotReached, StrandBell, Together
+from receiver.store.express.together import Abandoned, NotReached, StrandBell, Together
 from tests.strands.loop import Loop
 from tests.support.profiles import examples
 from tests.support.waiting import wait_until

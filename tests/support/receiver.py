@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, text
 
 from receiver.fields import field_table
 from receiver.store import engine as engines
-from receiver.store import trail
+from receiver.store.people import trail
 from receiver.store.tables import build_tables
 
 from .waiting import free_port, wait_until

@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response
 
 from receiver.errors import BytesGone, NotCorrected, NotFound, TooLarge, Unreadable, WrongState
 from receiver.intake.deciding import CheckedCorrection, Editable
-from receiver.store import decisions, stories
-from receiver.store.chain import Action
-from receiver.store.decisions import WHOLE
-from receiver.store.stories import StoredPush
+from receiver.store.finding import stories
+from receiver.store.finding.stories import StoredPush
+from receiver.store.people.chain import Action
+from receiver.store.replays import decisions
+from receiver.store.replays.decisions import WHOLE
 
 from ..access import Role, current_person, needs
 from ..desk import Desk

@@ -8,11 +8,13 @@ from datetime import datetime
 from flask import Blueprint, Response, abort, render_template, request
 
 from receiver.fields import Kind
-from receiver.store import exporting, finding, finding_records
-from receiver.store.chain import Action
-from receiver.store.finding import FoundPush
-from receiver.store.finding_records import FoundRecord
+from receiver.store.finding import exporting
+from receiver.store.finding import pushes as finding
+from receiver.store.finding import records as finding_records
+from receiver.store.finding.pushes import FoundPush
+from receiver.store.finding.records import FoundRecord
 from receiver.store.notifications import NotificationStatus
+from receiver.store.people.chain import Action
 from receiver.store.pushes import Outcome
 
 from ..access import Role, current_person, needs

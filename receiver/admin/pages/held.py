@@ -9,11 +9,13 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from receiver.errors import BytesGone, NotFound, Unreadable, WrongState
-from receiver.store import causes, finding, finding_records
-from receiver.store.causes import Cause, CauseState
-from receiver.store.chain import Action
-from receiver.store.filter import Filter
+from receiver.store.figures import causes
+from receiver.store.figures.causes import Cause, CauseState
+from receiver.store.finding import pushes as finding
+from receiver.store.finding import records as finding_records
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
+from receiver.store.people.chain import Action
 
 from ..access import Role, current_person, needs
 from ..desk import Desk

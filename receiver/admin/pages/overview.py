@@ -12,8 +12,9 @@ from receiver.errors import SpoolError
 from receiver.fields import Kind
 from receiver.rhythm import Rhythm, Silence, silence
 from receiver.spool import SpoolState
-from receiver.store import causes, figures, reply_times
-from receiver.store.figures import Slot, Span
+from receiver.store.figures import causes, reply_times
+from receiver.store.figures import counts as figures
+from receiver.store.figures.counts import Slot, Span
 from receiver.store.pushes import Outcome
 
 from ..access import Role, current_person, needs

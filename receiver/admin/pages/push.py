@@ -8,9 +8,11 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from receiver.errors import BytesGone
 from receiver.intake.telling import Telling
-from receiver.store import decisions, pushes, stories
+from receiver.store import pushes
+from receiver.store.finding import stories
+from receiver.store.finding.stories import StoredPush, StoredRecord
 from receiver.store.pushes import Outcome
-from receiver.store.stories import StoredPush, StoredRecord
+from receiver.store.replays import decisions
 
 from ..access import Role, current_person, needs
 from ..desk import Desk

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 
 from receiver.errors import NotFound, WrongState
 from receiver.jobs.replaying import Asked as Wanted
-from receiver.store import replays
-from receiver.store.chain import Action
-from receiver.store.replays import Replay, ReplayKind, Wish
+from receiver.store.people.chain import Action
+from receiver.store.replays import jobs as replays
+from receiver.store.replays.jobs import Replay, ReplayKind, Wish
 
 from ..access import Role, current_person, needs
 from ..asked import Asked, read_filter

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, render_template, request
 
-from receiver.store import stories
+from receiver.store.finding import stories
 
 from ..access import Role, current_person, needs
 from ..desk import Desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from receiver.store.finding_subject import find_subject
+from receiver.store.finding.subject import find_subject
 
 from ..access import Role, current_person, needs
 from ..desk import Desk

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template
 
 from receiver.intake.telling import BookingStory, Telling
-from receiver.store import finding_records, stories
-from receiver.store.filter import Filter
+from receiver.store.finding import records as finding_records
+from receiver.store.finding import stories
+from receiver.store.finding.filter import Filter
 from receiver.store.notifications import NotificationStatus
 
 from ..access import Role, current_person, needs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template, request
 
-from receiver.store import trail
-from receiver.store.chain import Action
+from receiver.store.people import trail
+from receiver.store.people.chain import Action
 
 from ..access import Role, needs
 from ..asked import read_filter

@@ -1,0 +1,1 @@
+"""The quick way in: most pushes stored by one round trip."""

@@ -1,0 +1,1 @@
+"""People: accounts, sessions, signing in, and the trail of what they did."""

@@ -1,0 +1,1 @@
+"""What people decided about records, and replays with what came of them."""
