@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability
 from tests.support.receiver import Receiver
 
-from .visitor import Tools, Visitor, window
+from .visitor import PASSWORD, Tools, Visitor, window
 
 _numbers = itertools.count(700_001)
 
@@ -269,3 +269,22 @@ def test_that_a_session_ends_is_said_before_and_can_be_put_off(browser: Browser,
         expect(button).to_be_hidden()
         vera.page.clock.fast_forward("27:30")
         expect(button).to_be_hidden()
+
+
+def test_every_page_around_signing_in_is_like_the_others(browser: Browser, site: Receiver, tools: Tools) -> None:
+    with window(browser, site, tools) as stranger:
+        stranger.go("/sign-in")
+        stranger.page.get_by_label("Name", exact=True).fill("vera")
+        stranger.page.get_by_label("Password", exact=True).fill("not hers")
+        stranger.click("Sign in")
+        assert "wrong" in stranger.page.locator(".govuk-error-summary").inner_text()
+        stranger.go("/sign-in/link/never-made", 404)
+        stranger.go("/signed-out")
+        stranger.sign_in("vera")
+        stranger.go("/password")
+        stranger.page.locator("#old").fill(PASSWORD)
+        stranger.page.locator("#new").fill("short")
+        stranger.click("Save")
+        assert "12 characters" in stranger.page.locator(".govuk-error-summary").inner_text()
+        stranger.click("Sign out")
+        assert "sign-in" in stranger.go("/find").url
