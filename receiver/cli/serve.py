@@ -35,11 +35,19 @@ def _prepare_database(settings: Settings) -> None:
                 migrations.upgrade(engine)
             migrations.require_newest(engine)
             continue_feed(engine)
-            note_settings(engine, settings)
     except SettingsError as error:
         if settings.env.spool is None:
             raise
         structlog.get_logger().error("starting_without_database", detail=str(error))
+
+
+def _note_settings(settings: Settings) -> None:
+    """Once nothing stops the start any more: have the trail say so where they are others than last time."""
+    try:
+        with database(settings) as engine:
+            note_settings(engine, settings)
+    except SettingsError as error:
+        structlog.get_logger().error("settings_not_noted", detail=str(error))
 
 
 def _prepare_spool(settings: Settings) -> None:
@@ -109,5 +117,6 @@ def command(bind: str | None, workers: int | None) -> None:
     _prepare_spool(settings)
     _prepare_database(settings)
     with folder_for_counts():
+        _note_settings(settings)
         structlog.get_logger().info("starting", bind=bind, sources=sorted(settings.sources))
         Server(settings, bind, workers or settings.env.workers, _builder()).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from receiver.store import notifications, pushes
 from receiver.store.express.express import express
 from receiver.store.figures import counts as figures
 from receiver.store.pushes import Outcome
+from receiver.store.replays import decisions
 from receiver.store.store import Store
 from receiver.strands import elsewhere
 from receiver.wire import Limits, Reading, Verdict, render
@@ -165,7 +167,10 @@ class Intake:
 
         def attempt() -> Receipt:
             with self._store.transaction() as connection:
-                pushes.add(connection, self._store.tables, draft.push(receipt, text), draft.delivery.body)
+                push, tables = draft.push(receipt, text), self._store.tables
+                if decisions.are_decided(connection, tables, push.source, push.sha256):
+                    push = replace(push, held=1)
+                pushes.add(connection, tables, push, draft.delivery.body)
                 draft.receipt = receipt
             return receipt
 

@@ -171,22 +171,13 @@ def _brought_held(tables: Tables) -> Select[Any]:
 
 
 def is_unread(tables: Tables) -> ColumnElement[bool]:
-    """Whether a push was refused or failed, nothing was read of it, and nobody has decided about these bytes; of those
-    that were refused or failed there is an index."""
-    p, n, r, d = tables.pushes, tables.notifications, tables.repeats, tables.replays.decisions
+    """Whether a push was refused or failed, nothing was read of it, and nobody has decided about these bytes (which
+    then count as holding something); of those that were refused or failed there is an index."""
+    p, n, r = tables.pushes, tables.notifications, tables.repeats
     refused = p.c.outcome.in_([literal_column(f"'{found}'") for found in (Outcome.REFUSED, Outcome.FAILED)])
     # One value for each such push, as there are few; EXISTS would have PostgreSQL read all there is to repeats first.
     nothing = (select(t.c.push_id).where(t.c.push_id == p.c.id).limit(1).scalar_subquery().is_(None) for t in (n, r))
-    same = p.alias("same")
-    decided = (
-        select(d.c.id)
-        .join(same, same.c.id == d.c.push_id)
-        .where(same.c.source == p.c.source, same.c.sha256 == p.c.sha256, same.c.held > literal_column("0"))
-        .where(d.c.position == literal_column("0"))
-        .limit(1)
-        .scalar_subquery()
-    )
-    return and_(refused, *nothing, decided.is_(None))
+    return and_(refused, p.c.held == literal_column("0"), *nothing)
 
 
 def unread(connection: Connection, tables: Tables, ids: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support.pushes import confirmation, element, unavailability
 
 @pytest.fixture(autouse=True)
 def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.store.exporting._AT_ONCE", 3)
+    monkeypatch.setattr("receiver.store.finding.exporting._AT_ONCE", 3)
 
 
 def _push_some(found: Corridor) -> list[str]:

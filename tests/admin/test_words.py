@@ -112,8 +112,8 @@ def test_what_has_expired_is_found_no_more(found: Corridor) -> None:
 @pytest.mark.parametrize("many", [0, 10**9], ids=["all common", "all rare"])
 def test_common_and_rare_words_find_the_same(found: Corridor, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Common ones are looked for nearby first, in so many records that here some of them lie beyond."""
-    monkeypatch.setattr("receiver.store.words._MANY", many or -1)
-    monkeypatch.setattr("receiver.store.finding_ways._LOOKED_AT", 4)
+    monkeypatch.setattr("receiver.store.finding.words._MANY", many or -1)
+    monkeypatch.setattr("receiver.store.finding.ways._LOOKED_AT", 4)
     for n in range(12):
         found.push(confirmation(bookingId=str(n + 1), userId="ZEBRA" if n < 3 else "GNU"))
     found.push(confirmation(bookingId="x", userId="ZEBRA"))

@@ -75,6 +75,9 @@ def test_who_came_first_goes_first(tmp_path: Path) -> None:
         def nothing() -> None:
             pass
 
+        # One that is there: to open it takes another thread, and who waits too long for that opens one too.
+        loop.start(lambda: lanes.give(strands, lanes.take(strands)))
+        loop.run()
         loop.start(lambda: use("first", lambda: loop.start(lambda: use("late", nothing))))
         for name in ("second", "third"):
             loop.start(_with(lambda plan: use(plan[0], nothing), [name]))

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, insert, literal_column, select, update
 
 from receiver.fields import Kind
 
@@ -189,7 +189,8 @@ def close_records(connection: Connection, tables: Tables, ids: Sequence[str]) ->
 def close_pushes(connection: Connection, tables: Tables, ids: Sequence[str]) -> list[str]:
     """Those of the pushes of which nothing was read, and on which nobody has decided, count as decided from now on.
 
-    They count as holding something, so that the same bytes are looked at with care when they come again.
+    They count as holding something, so that the same bytes are looked at with care when they come again; and so do
+    those that are the same already.
     """
     p = tables.pushes
     if not ids:
@@ -197,8 +198,19 @@ def close_pushes(connection: Connection, tables: Tables, ids: Sequence[str]) -> 
     lock_pushes(connection, tables, ids)
     found = unread(connection, tables, ids)
     if found:
-        connection.execute(update(p).where(among(connection, p.c.id, found)).values(held=1))
+        bytes_of = select(p.c.source, p.c.sha256).where(among(connection, p.c.id, found)).distinct()
+        for source, sha256 in connection.execute(bytes_of).all():
+            same = p.c.source == source, p.c.sha256 == sha256
+            connection.execute(update(p).where(*same, is_unread(tables)).values(held=1))
     return found
+
+
+def are_decided(connection: Connection, tables: Tables, source: str, sha256: str) -> bool:
+    """Whether somebody has decided about a push of these bytes of which nothing could be read."""
+    p, d = tables.pushes, tables.replays.decisions
+    query = select(d.c.id).join(p, p.c.id == d.c.push_id)
+    query = query.where(p.c.source == source, p.c.sha256 == sha256, p.c.held > literal_column("0"))
+    return connection.execute(query.where(d.c.position == WHOLE).limit(1)).first() is not None
 
 
 def said_by(connection: Connection, tables: Tables, push_id: str) -> list[Said]:
