@@ -25,6 +25,8 @@ _SMALL_PAGE = 5  # where time is short
 _MOST_EXAMPLES = 20
 _MOST_FOLDED = 20_000
 _COUNTED = 100_000
+# To find where the stretches of everything begin takes longer than this many seconds where there is much.
+_TO_FOLD = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,9 @@ class Planning:
         with self._store.reading() as connection:
             most = self._counted + 1
             total = affected.count_settled(connection, self._store.tables, filter_.sources, most)
+        number = Count(min(total, self._counted), is_exact=total <= self._counted)
+        if self._seconds is not None and self._seconds < _TO_FOLD:
+            return Plan(ReplayKind.REBUILD, number, 0, False, {})
         is_complete, looked_at = True, 0
         for stretch in self._work.rebuilding.stretches(among=filter_.sources):
             if looked_at >= _MOST_FOLDED or monotonic() >= self._end:
@@ -132,7 +137,6 @@ class Planning:
             rebuilt = self._work.rebuilding.rebuild(stretch, dry_run=True)
             looked_at += rebuilt.notifications
             _add(counts, rebuilt)
-        number = Count(min(total, self._counted), is_exact=total <= self._counted)
         return Plan(ReplayKind.REBUILD, number, looked_at, is_complete, dict(counts))
 
 
