@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+PARALLEL ?= 2
 
 VENV := .venv
 RUN := $(VENV)/bin/python -m
@@ -89,8 +90,9 @@ schemas-check: $(READY)
 system: $(TOOLS)
 	$(RUN) tests.support.system
 
+# Most tests wait for a disk or a process, so two at a time; the tests of a file share what it starts.
 pytest: $(TOOLS)
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n $(PARALLEL) --dist loadfile $(ARGS)
 
 $(READY): pyproject.toml requirements.lock requirements-build.lock build_pages.py $(wildcard pages/*.*) | python node
 	@echo "Setting up $(VENV)"
