@@ -45,7 +45,7 @@ for (const notice of document.querySelectorAll('[data-session-seconds]')) {
     }, Math.max(lasting - 120, lasting / 2) * 1000)
   }
   notice.querySelector('button').addEventListener('click', async () => {
-    const reply = await fetch(window.location.href, { method: 'HEAD' }).catch(() => null)
+    const reply = await fetch(notice.dataset.keep, { method: 'HEAD' }).catch(() => null)
     if (reply && reply.ok && !reply.redirected) begin()
     else window.location.reload()
   })

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.support import system
 from tests.support.receiver import Receiver
 
+from .seen import wrong_pages
 from .visitor import PASSWORD, Tools, Visitor, window
 
 PEOPLE = {"vera": "viewer", "otto": "operator", "anna": "administrator"}
@@ -25,6 +26,17 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
         pytest.fail(str(missing), pytrace=False)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_page_is_right(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever page the tests of a file fetch has a title, one heading, unique ids, a policy, and valid HTML."""
+    if not any(name in ("Surfer", "fetched") for name in vars(request.module)):
+        yield
+        return
+    tools: Tools = request.getfixturevalue("tools")
+    yield
+    assert wrong_pages(tools.validate) == {}
 
 
 @pytest.fixture(scope="session")

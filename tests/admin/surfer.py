@@ -21,6 +21,8 @@ from receiver.store.people.roles import Role
 from receiver.store.store import Store
 from tests.support.receiver import Receiver
 
+from .seen import fetched
+
 PASSWORD = "correct horse staple"
 BY = By("test:here")
 _HASH: list[str] = []
@@ -80,6 +82,7 @@ class Surfer:
         finally:
             connection.close()
         self._keep(given)
+        fetched(path, seen.status, lower, seen.text)
         self.page = seen
         return seen
 

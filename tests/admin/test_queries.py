@@ -20,6 +20,7 @@ from receiver.store.people.roles import Role
 from receiver.web.proxies import Proxies
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability
 
+from .seen import fetched
 from .visitor import PASSWORD
 
 # Statements of one page, signing in and the trail's entry among them.
@@ -55,7 +56,9 @@ class Counted:
     def of(self, path: str) -> int:
         """How many statements the page takes."""
         self.statements = 0
-        assert self.client.get(path).status_code == 200, path
+        page = self.client.get(path)
+        assert page.status_code == 200, path
+        fetched(f"/admin{path}", page.status_code, dict(page.headers), page.text)
         return self.statements
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from playwright.sync_api import Browser, Page, Response
 from tests.support import system
 from tests.support.receiver import Receiver
 
+from .seen import check_html
+
 HERE = Path(__file__).parent / "browser"
 PASSWORD = "four words and a number 7"
-_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
-_IDS = re.compile(r'\sid="([^"]*)"')
 
 
 class Tools:
@@ -123,24 +122,6 @@ class Visitor:
         self.page.evaluate(f"() => {{ {self._tools.axe} }}")
         found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:200]})" for v in found["violations"]]
-
-
-def check_html(html: str, headers: Mapping[str, str]) -> list[str]:
-    """What is wrong with any page that can be said without a browser."""
-    policy = {name.lower(): value for name, value in headers.items()}["content-security-policy"]
-    problems = []
-    if "default-src 'none'" not in policy or "unsafe" in policy:
-        problems.append(f"policy: {policy}")
-    title = _TITLE.search(html)
-    if title is None or not title.group(1).strip().removesuffix("DRS receiver").strip(" \u2013"):
-        problems.append("no title")
-    if html.count("<h1") != 1:
-        problems.append(f"{html.count('<h1')} first headings")
-    ids = _IDS.findall(html)
-    problems += [f"id {name} twice" for name in sorted({name for name in ids if ids.count(name) > 1})]
-    if re.search(r"\son[a-z]+=|\sstyle=|<style", html):
-        problems.append("code or style in the page")
-    return problems
 
 
 @contextmanager
