@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import MetaData
 
 from receiver.spool import Spool, SpooledPush
+from receiver.store.figures.tables import figure_tables
 from tests.conftest import StartReceiver
 from tests.support.pushes import (
     CODE,
@@ -156,6 +158,16 @@ def _persons() -> list[str]:
     return [argument for text in PERSON for argument in ("--person", text)]
 
 
+def lasting(found: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """All but what a server works out by itself a little later, and that it has: counts, causes, words."""
+    derived = {"duties", "record_words", *(table.name for table in vars(figure_tables(MetaData())).values())}
+    return {
+        name: [{column: value for column, value in row.items() if column != "grouped_at"} for row in kept]
+        for name, kept in found.items()
+        if name not in derived
+    }
+
+
 def _of_others_in(found: dict[str, list[Row]], texts: Sequence[str], also: frozenset[str]) -> dict[str, list[Row]]:
     """The rows that hold none of the texts and belong to none of the deliveries and notifications in ``also``."""
     return {
@@ -165,8 +177,8 @@ def _of_others_in(found: dict[str, list[Row]], texts: Sequence[str], also: froze
             if not any(holds(as_bytes(v), t) for v in row.values() for t in texts)
             and not also & {str(v) for v in row.values()}
         ]
-        for name, kept in found.items()
-        if name not in ("alembic_version", "erasures", "duties", "feed_offset", "trail", "trail_ends")
+        for name, kept in lasting(found).items()
+        if name not in ("alembic_version", "erasures", "feed_offset", "trail", "trail_ends")
     }
 
 
@@ -192,7 +204,7 @@ def test_nothing_is_found_afterwards_and_others_are_as_they_were(
     said = _erase(receiver, *(_persons() if what == "person" else ("--order", ORDER)))
     assert said["left"] == {}
     receiver.stop()
-    after = rows(database_url)
+    after = lasting(rows(database_url))
     for text in texts:
         assert places(database_url, text) == []
         for name, content in files(database_url, receiver.folder).items():
@@ -282,14 +294,14 @@ def test_what_waits_in_the_spool_is_erased_too(
 
 def test_a_dry_run_says_where_and_changes_nothing(receiver: Receiver) -> None:
     _push_all(receiver, [*_of_person(), *_of_others()])
-    before = rows(receiver.database_url)
+    before = lasting(rows(receiver.database_url))
     said = _housekeeping(receiver, "erase", *_persons(), "--reason", "x", "--dry-run", "--json")
     assert said["dry_run"] is True
     assert said["counts"]["unavailabilities"] == 2
     assert said["counts"]["bookings.user_id"] >= 5
     assert said["counts"]["pushes.bytes_erased"] >= 5
     assert said["counts"]["pushes.bytes_redacted"] >= 5
-    assert rows(receiver.database_url) == before
+    assert lasting(rows(receiver.database_url)) == before
 
 
 def test_done_again_it_finds_nothing_more(receiver: Receiver) -> None:
@@ -313,7 +325,7 @@ def test_the_proof_can_be_checked_and_holds_no_name(receiver: Receiver) -> None:
 
 def test_wrong_use_is_said_in_one_line_and_erases_nothing(receiver: Receiver) -> None:
     receiver.push(confirmation())
-    before = rows(receiver.database_url)
+    before = lasting(rows(receiver.database_url))
     for arguments in (
         (),
         ("--order", "1", "--booking", "2"),
@@ -328,7 +340,7 @@ def test_wrong_use_is_said_in_one_line_and_erases_nothing(receiver: Receiver) ->
         assert len(done.stderr.decode().strip().splitlines()[-1]) > 10
     refused = receiver.command("housekeeping", "erase", "--person", "JSMITH", "--reason", "x", stdin=b"n\n")
     assert refused.returncode == 1
-    assert rows(receiver.database_url) == before
+    assert lasting(rows(receiver.database_url)) == before
 
 
 def test_a_short_number_takes_nothing_of_others(receiver: Receiver) -> None:
