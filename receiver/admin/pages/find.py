@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from flask import Blueprint, Response, abort, render_template, request
 
@@ -22,6 +21,7 @@ from ..asked import Asked, read_filter
 from ..desk import Desk
 from ..find_csv import csv_lines
 from ..noting import note
+from ..place import place
 
 _PAGE = 50
 
@@ -33,20 +33,6 @@ def asked(desk: Desk) -> Asked:
     if found.filter.words is not None and not person.may(Role.OPERATOR):
         abort(403, "Words of records can be names: operators may look for them.")
     return found
-
-
-def place(text: str | None) -> tuple[datetime, str] | None:
-    """Where a page begins: ``MOMENT/ID`` of the last row before it."""
-    if not text:
-        return None
-    moment, _, row_id = text.partition("/")
-    try:
-        found = datetime.fromisoformat(moment)
-    except ValueError:
-        abort(400)
-    if found.tzinfo is None:
-        abort(400)
-    return found, row_id
 
 
 def placed(row: FoundPush | FoundRecord) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -21,6 +20,7 @@ from ..access import Role, current_person, needs
 from ..desk import Desk
 from ..masking import Masking
 from ..noting import note, noting
+from ..place import place
 
 _PAGE = 50
 _MOST_AT_ONCE = 50
@@ -67,7 +67,7 @@ class _Held:
         except ValueError:
             abort(400, "There is no such state.")
         everything = request.args.get("all") == "yes"
-        before = _place(request.args.get("before"))
+        before = place(request.args.get("before"))
         with self._desk.store.reading() as connection:
             found = causes.causes(
                 *(connection, self._desk.store.tables, current_person().sources, state, before, _PAGE + 1),
@@ -189,16 +189,3 @@ def _held_still(attempt: Callable[[], object]) -> bool:
 
 def _reason() -> str:
     return request.form.get("reason", "").strip()[:_LONGEST_REASON]
-
-
-def _place(text: str | None) -> tuple[datetime, str] | None:
-    if not text:
-        return None
-    moment, _, cause_id = text.partition("/")
-    try:
-        found = datetime.fromisoformat(moment)
-    except ValueError:
-        abort(400)
-    if found.tzinfo is None:
-        abort(400)
-    return found, cause_id
