@@ -166,7 +166,7 @@ def build_gate(parts: Parts, proxies: Proxies) -> Gate:
 
 
 def _oidc(settings: Settings) -> OidcSettings | None:
-    from receiver.admin.oidc_settings import OidcSettings  # noqa: PLC0415
+    from receiver.admin.oidc_settings import OidcSettings  # noqa: PLC0415 - of the pages, as above
 
     found, secret = settings.people.oidc, settings.client_secret
     if found is None:
@@ -243,9 +243,9 @@ def build_deciding(parts: Parts) -> Deciding:
 
 def build_site(parts: Parts, proxies: Proxies) -> Flask:
     """The pages for people; what they are made of is loaded only now that somebody asks for one."""
-    from receiver.admin.desk import Desk  # noqa: PLC0415
-    from receiver.admin.freshening import Freshening  # noqa: PLC0415
-    from receiver.admin.site import create_site  # noqa: PLC0415
+    from receiver.admin.desk import Desk  # noqa: PLC0415 - a start without pages loads none of them
+    from receiver.admin.freshening import Freshening  # noqa: PLC0415 - the same
+    from receiver.admin.site import create_site  # noqa: PLC0415 - the same
 
     desk = Desk(
         store=parts.store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -94,8 +94,8 @@ def _moment(
         return None
     try:
         if _DAY.fullmatch(text):
-            day = datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - its zone comes next
-            return (day + timedelta(days=1 if end else 0)).replace(tzinfo=zone).astimezone(UTC)
+            day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
+            return datetime.combine(day, time(), zone).astimezone(UTC)
         found = _MOMENT.fullmatch(text)
         if found is not None:
             return datetime.fromisoformat("T".join(found.groups())).replace(tzinfo=zone).astimezone(UTC)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,11 +47,6 @@ def moment_text(moment: datetime, zone: ZoneInfo) -> str:
     """``21 November 2026, 19:18:05 GMT``: in the zone, which is named."""
     there = moment.astimezone(zone)
     return f"{there.day} {there:%B %Y, %H:%M:%S %Z}"
-
-
-def day_text(day: date) -> str:
-    """``21 November 2026``."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def time_element(moment: datetime | None, zone: ZoneInfo) -> Markup:
@@ -114,7 +109,6 @@ def install(app: Flask, desk: Desk) -> None:
 
     filters: dict[str, Callable[..., Any]] = {
         "when": when,
-        "day": day_text,
         "number": number_text,
         "lasting": lasting,
         "milliseconds": milliseconds,
@@ -126,8 +120,3 @@ def install(app: Flask, desk: Desk) -> None:
     app.jinja_env.filters.update(filters)
     app.jinja_env.tests["moment"] = lambda value: isinstance(value, datetime)
     app.jinja_env.globals.update(zone_name=zone_name, several_sources=len(desk.sources) > 1)
-
-
-def table_rows(rows: Sequence[Sequence[object]]) -> list[list[dict[str, object]]]:
-    """Rows for the Design System's table."""
-    return [[{"html": cell} if isinstance(cell, Markup) else {"text": str(cell)} for cell in row] for row in rows]

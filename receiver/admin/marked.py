@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from receiver.fields import FieldTable
@@ -66,8 +65,3 @@ def _by_line(explanation: Explanation) -> tuple[dict[int, list[str]], dict[int, 
             for finding in findings:
                 into.setdefault(finding.line or record.line, []).append(finding.text)
     return problems, warnings, general
-
-
-def hidden(texts: Sequence[str]) -> str:
-    """What is said in the place of texts that a person may not see."""
-    return f"{len(texts)} not shown" if texts else ""

@@ -40,5 +40,5 @@ def test_a_hundred_thousand_records_in_bounded_memory(database_url: str, start_r
     assert receiver.one("SELECT records FROM v1_pushes WHERE id = :id", id=answer.push_id) == {"records": 100_000}
     grown = _worker_peaks(receiver) - idle
     print(f"{len(large)} bytes, 100,000 records: {grown / 2**20:.0f} MiB above a push of 1,000")
-    # A whole tree of this push is about eight times its bytes. SQLite keeps pages here; figures are kept meanwhile.
+    # A whole tree of this push is about eight times its bytes. SQLite keeps pages here.
     assert grown < (3.3 if database_url.startswith("sqlite") else 2.25) * len(large)

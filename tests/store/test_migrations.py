@@ -105,6 +105,7 @@ def test_every_step_down_and_up_again_with_data_in_place(database_url: str) -> N
             assert _same(_contents(found), before)
         migrations.upgrade(found.store.engine)
         assert migrations.current(found.store.engine) == newest
+        assert _contents(found).keys() == before.keys()
         assert _same(_contents(found), before)
         found.push(confirmation(bookingId="77"))
         migrations.downgrade(found.store.engine, "base")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -160,9 +161,7 @@ def _discard(desk: Desk, picked: list[tuple[str, int]], reason: str) -> int:
     done = 0
     for push_id, position in picked:
         also = noting(desk, Action.DISCARDED, "push", push_id, reason, {"position": position})
-        done += _held_still(
-            lambda p=push_id, n=position, a=also: desk.deciding.discard(p, n, current_person().name, reason, a)  # type: ignore[misc]
-        )
+        done += _held_still(partial(desk.deciding.discard, push_id, position, current_person().name, reason, also))
     return done
 
 
