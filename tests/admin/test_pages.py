@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.pushes import CODE, cancellation, confirmation, element, fields, unavailability
 from tests.support.receiver import Receiver
 
+from .surfer import store_of
 from .visitor import PASSWORD, Tools, Visitor, window
 
 _numbers = itertools.count(700_001)
@@ -78,6 +80,27 @@ def test_what_was_never_heard_of_is_said_so(otto: Visitor) -> None:
     otto.go("/bookings/drs/1", 404)
     otto.go("/pushes/nothing", 404)
     otto.go("/nowhere", 404)
+
+
+# Has DRS gone quiet?
+
+
+def test_that_drs_has_gone_quiet_is_red_until_it_is_heard_again(site: Receiver, otto: Visitor) -> None:
+    push(site, unavailability(ResourceId=f"R{number()}"))
+    with store_of(site) as store, store.transaction() as connection:
+        p = store.tables.pushes
+        long_ago = datetime.now(UTC) - timedelta(hours=30)
+        connection.execute(p.update().where(p.c.kind == "unavailability").values(received_at=long_ago))
+    otto.go("/")
+    nightly = otto.page.locator("tbody tr", has_text="unavailability").first
+    assert "1 day 6 hours" in nightly.inner_text()
+    assert nightly.locator(".govuk-tag--red").inner_text() == "Gone quiet"
+    push(site, unavailability(ResourceId=f"R{number()}"))
+    otto.go("/?by=day")
+    assert nightly.locator(".govuk-tag").inner_text() == "As usual"
+    otto.page.get_by_text("The same as a table").click()
+    assert otto.page.locator("details table tbody tr").count() == 31
+    assert otto.page.locator("svg.app-chart rect").count() > 0
 
 
 # Find

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import expect
 
+from receiver.store.finding.filter import Filter
+from receiver.store.replays import jobs
+from receiver.store.replays.jobs import Replay, ReplayKind, ReplayState
 from tests.support.pushes import confirmation
 from tests.support.receiver import Receiver
 
+from .surfer import store_of
 from .visitor import Visitor
 
 _numbers = itertools.count(800_001)
@@ -168,7 +174,7 @@ def test_current_state_is_rebuilt_for_a_filter_and_changes_are_told_again_only_w
         assert len(site.rows(told, id=booking)) == finished
 
 
-def test_a_job_is_paused_resumed_and_cancelled(site: Receiver, otto: Visitor) -> None:
+def test_all_of_a_cause_are_retried_and_those_still_invalid_stay_held(site: Receiver, otto: Visitor) -> None:
     for _ in range(3):
         push(site, confirmation(bookingId=number(), tokenId="t" * 60))
     cause_of(otto, "tokenId")
@@ -177,6 +183,34 @@ def test_a_job_is_paused_resumed_and_cancelled(site: Receiver, otto: Visitor) ->
     otto.page.get_by_label("Why", exact=True).fill("settings were changed")
     otto.click("Start")
     expect(otto.page.locator("main")).to_contain_text("Finished", timeout=40_000)
-    assert "held" in otto.page.locator("main").inner_text().lower()
-    # A job that waits for a server: none may take it before it is paused.
-    assert otto.page.get_by_role("button", name="Pause").count() == 0
+    assert otto.page.locator("dl", has_text="Held").locator("dd").last.inner_text() == "3"
+
+
+def _job(site: Receiver, replay_id: str, state: ReplayState, *, owned: bool) -> None:
+    """A replay of nothing; ``owned``: some other process is at work on it."""
+    now = datetime.now(UTC)
+    until = now + timedelta(hours=1) if owned else None
+    found = Replay(replay_id, ReplayKind.TELL, Filter(order="none"), state, now, "otto", "to be sure", 0)
+    with store_of(site) as store, store.transaction() as connection:
+        jobs.add(connection, store.tables, replace(found, owner="another" if owned else None, owner_until=until))
+
+
+def test_a_job_is_paused_resumed_and_cancelled(site: Receiver, otto: Visitor, anna: Visitor) -> None:
+    _job(site, "running", ReplayState.RUNNING, owned=True)
+    otto.go("/replays/running")
+    otto.click("Pause")
+    assert "It pauses after the step under way" in otto.text
+    otto.click("Cancel")
+    assert "It stops after the step under way" in otto.text
+    _job(site, "paused", ReplayState.PAUSED, owned=False)
+    otto.go("/replays/paused")
+    otto.click("Resume")
+    expect(otto.page.locator("main")).to_contain_text("Finished", timeout=40_000)
+    _job(site, "given up", ReplayState.PAUSED, owned=False)
+    otto.go("/replays/given%20up")
+    otto.click("Cancel")
+    assert "Cancelled" in otto.text
+    assert otto.page.get_by_role("button", name="Resume").count() == 0
+    anna.go("/trail")
+    done = anna.page.locator("tbody tr td[data-name=What]").all_inner_texts()
+    assert done[:4] == ["replay cancelled", "replay resumed", "replay cancelled", "replay paused"]
